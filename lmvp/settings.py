@@ -1,0 +1,289 @@
+"""Every setting of the server: from the environment, then from a `.env` beside manage.py, then a safe default.
+
+`.env.example` and docs/settings.md list them all; a test keeps the three in step.
+"""
+
+import os
+import secrets
+import sys
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environ.Env.read_env(BASE_DIR / ".env")
+env = environ.Env()
+
+PORT = env.int("PORT", default=8000)
+HOST = env.str("HOST", default="127.0.0.1")
+LMVP_URL = env.str("LMVP_URL", default=f"http://localhost:{PORT}").rstrip("/")
+LMVP_DATA_DIR = Path(env.str("LMVP_DATA_DIR", default=str(BASE_DIR / "var"))).absolute()
+S3_BUCKET = env.str("S3_BUCKET", default="")
+DEBUG = env.bool("DEBUG", default=False)
+
+
+def _kept_secret_key() -> str:
+    """Return the key kept in the data directory; make it (mode 0600) at the first start."""
+    path = LMVP_DATA_DIR / "secret_key"
+    LMVP_DATA_DIR.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"secret_key.{os.getpid()}")
+    if not path.exists():
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)  # two processes starting at once: the first one's key is everybody's
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    if S3_BUCKET:
+        raise ImproperlyConfigured("Set SECRET_KEY: replicas that share the store S3_BUCKET must share one key too.")
+    SECRET_KEY = _kept_secret_key()
+
+# --- Hosts and transport
+
+_url = urlsplit(LMVP_URL)
+if _url.scheme not in ("http", "https") or not _url.hostname:
+    raise ImproperlyConfigured(f"LMVP_URL must look like https://models.example.org, not {LMVP_URL!r}.")
+HTTPS = _url.scheme == "https"
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", _url.hostname]
+CSRF_TRUSTED_ORIGINS = [f"{_url.scheme}://{_url.netloc}"]
+# How many proxies in front append to X-Forwarded-For (and set X-Forwarded-Proto); 0: none is believed.
+LMVP_PROXIES = env.int("LMVP_PROXIES", default=0)
+if LMVP_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS and LMVP_PROXIES > 0
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+APPEND_SLASH = False  # lmvp.middleware.one_spelling answers both, without a redirect
+
+# --- Applications
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_yasg",
+    "accounts",
+    "registry",
+]
+MIDDLEWARE = [
+    "lmvp.middleware.request_log",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "lmvp.middleware.one_spelling",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "lmvp.urls"
+WSGI_APPLICATION = "lmvp.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Database: SQLite in the data directory, or what DATABASE_URL names
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{LMVP_DATA_DIR / 'lmvp.sqlite3'}")}
+_database = DATABASES["default"]
+if _database["ENGINE"].endswith("sqlite3"):
+    _database["OPTIONS"] = {
+        "timeout": 30,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
+    }
+elif not _database.get("PASSWORD"):
+    _database["PASSWORD"] = os.environ.get("DB_PASSWORD", "")  # as it is: env.str would follow a leading "$"
+_database["CONN_MAX_AGE"] = 0
+_database["TEST"] = {"NAME": env.str("TEST_DATABASE", default="") or None}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Counters that every worker shares (throttles): a table, or Redis.
+_cache_url = env.str("CACHE_URL", default="")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _cache_url}
+    if _cache_url
+    else {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "lmvp_cache",
+        "OPTIONS": {"MAX_ENTRIES": 200_000},
+    }
+}
+
+# --- Files: blobs by digest on disk, or in an S3 bucket
+
+STORAGES = {
+    "blobs": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.str("AWS_S3_ENDPOINT_URL", default=None),
+            "region_name": env.str("AWS_REGION", default=None),
+            "file_overwrite": True,
+        },
+    }
+    if S3_BUCKET
+    else {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": LMVP_DATA_DIR / "blobs"}},
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # nothing is kept outside "blobs"
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # no collecting step at install
+WHITENOISE_AUTOREFRESH = False
+
+# Where bytes on their way wait: the same file system as the blobs, so that the last step is a rename.
+INCOMING_DIR = LMVP_DATA_DIR / "incoming"
+# Names are blobs' digests alone; a file larger than this is refused while it streams.
+LMVP_MAX_FILE_SIZE = env.int("LMVP_MAX_FILE_SIZE", default=100 * 2**30)
+# An upload that nobody finished or published is forgotten after this long.
+UPLOAD_LIFETIME = timedelta(hours=24)
+# Django's own bound is for bodies held in memory; JSON bodies here list up to 100,000 files.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+
+# --- Accounts
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.authentication.VerifiedEmailBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("LMVP_ACCESS_MINUTES", default=20))
+REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("LMVP_REFRESH_DAYS", default=30))
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
+    "REFRESH_TOKEN_LIFETIME": REFRESH_TOKEN_LIFETIME,
+    "USER_ID_CLAIM": "sub",
+}
+EMAIL_VERIFICATION_LIFETIME = timedelta(hours=24)
+PASSWORD_RESET_LIFETIME = timedelta(hours=2)
+INVITATION_LIFETIME = timedelta(days=14)
+UNVERIFIED_NAME_LIFETIME = timedelta(days=7)
+# Attempts per window, counted in the cache: "login:account" counts failures only.
+THROTTLES = {
+    "login:account": env.str("LMVP_THROTTLE_LOGIN_ACCOUNT", default="10/900s"),
+    "login:address": env.str("LMVP_THROTTLE_LOGIN_ADDRESS", default="100/900s"),
+    "mail:account": env.str("LMVP_THROTTLE_MAIL_ACCOUNT", default="5/3600s"),
+    "mail:address": env.str("LMVP_THROTTLE_MAIL_ADDRESS", default="200/3600s"),
+}
+
+# --- Mail: printed to the console until EMAIL_URL says otherwise
+
+globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LMVP_MAIL_FROM", default=f"LMVP <noreply@{_url.hostname}>")
+EMAIL_TIMEOUT = 20
+# Mails leave from a thread, so that an answer takes as long for an unknown address as for a known one.
+MAIL_IN_BACKGROUND = True
+
+# --- API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
+    "DEFAULT_PAGINATION_CLASS": "registry.api.pagination.NumberedPages",
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "EXCEPTION_HANDLER": "registry.api.errors.exception_handler",
+    "NUM_PROXIES": LMVP_PROXIES,
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SWAGGER_USE_COMPAT_RENDERERS = False
+SWAGGER_SETTINGS = {
+    "DEFAULT_GENERATOR_CLASS": "registry.api.schema.Generator",
+    "DEFAULT_AUTO_SCHEMA_CLASS": "registry.api.schema.Operation",
+    "SECURITY_DEFINITIONS": {
+        "Bearer": {
+            "type": "apiKey",
+            "name": "Authorization",
+            "in": "header",
+            "description": "Paste: `Bearer <access>` with the access token that `/auth/login/` answered.",
+        }
+    },
+    "USE_SESSION_AUTH": False,
+    "PERSIST_AUTH": True,
+    "DOC_EXPANSION": "list",
+}
+
+# --- Logs: one line per request with its id; JSON for machines
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "lmvp.middleware.RequestIdFilter"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)-7s %(request_id)s %(name)s: %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
+        },
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "formatter": LOG_FORMAT,
+            "filters": ["request_id"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"django": {"level": "WARNING"}, "django.request": {"level": "ERROR"}, "django.security.DisallowedHost": {"level": "CRITICAL"}},
+}
+
+# --- The server itself (`manage.py serve`)
+
+WORKERS = env.int("LMVP_WORKERS", default=2)
+THREADS = env.int("LMVP_THREADS", default=256)  # as many as slow transfers are expected at once, per worker
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+SITE_NAME = "LMVP"
