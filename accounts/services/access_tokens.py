@@ -1,0 +1,96 @@
+"""Access tokens: the long-lived keys for machines. A token can never make, change or list tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.errors import BadCredentials, Invalid
+from accounts.models import AccessToken, Name, User
+from accounts.services import rights
+
+LONGEST_DAYS = 3650
+TOUCHED_EVERY = timedelta(minutes=10)
+
+
+def create_access_token(
+    *, actor: User, name: str, scope: str, expires_in_days: int | None = None, project: str | None = None
+) -> tuple[AccessToken, str]:
+    """Return a new token of the actor and its text, which nobody can be shown again."""
+    rights.require_sign_in(actor)
+    text = AccessToken.fresh_text()
+    token = AccessToken(
+        user=actor,
+        name=_checked_name(name),
+        scope=_checked_scope(scope),
+        project=_project_name(project) if project else None,
+        digest=AccessToken.digest_of(text),
+        hint=text[:9],
+        expires_at=_expiry(expires_in_days),
+    )
+    token.save()
+    return token, text
+
+
+def revoke_access_token(*, actor: User, token: AccessToken) -> AccessToken:
+    """Make the token useless, for good: one's own, or anybody's for staff."""
+    rights.require_sign_in(actor)
+    if token.user_id != actor.pk:
+        rights.require_staff(actor)
+    if token.revoked_at is None:
+        token.revoked_at = timezone.now()
+        token.save(update_fields=["revoked_at"])
+    return token
+
+
+def use_access_token(*, text: str) -> User:
+    """Return the token's user with `access_token` set, and note the use; BadCredentials when it is no good."""
+    token = AccessToken.objects.of_text(text).usable().select_related("user", "project").first()
+    if token is None or not token.user.is_verified:
+        raise BadCredentials("token_invalid", "This access token is unknown, revoked or expired. Make a new one.")
+    _touch(token)
+    token.user.access_token = token
+    return token.user
+
+
+def _touch(token: AccessToken) -> None:
+    now = timezone.now()
+    if token.last_used_at is None or token.last_used_at < now - TOUCHED_EVERY:
+        # Of many requests at once, one writes.
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - TOUCHED_EVERY)
+        AccessToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+        token.last_used_at = now
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= 100:
+        raise _invalid("name", "Say in 1 to 100 characters where the token is used.")
+    return name
+
+
+def _checked_scope(scope: str) -> str:
+    if scope not in AccessToken.Scope.values:
+        raise _invalid("scope", "Choose “read” or “write”.")
+    return scope
+
+
+def _expiry(days: int | None) -> datetime | None:
+    if days is None:
+        return None
+    if not 1 <= days <= LONGEST_DAYS:
+        raise _invalid("expires_in_days", f"Give 1 to {LONGEST_DAYS} days, or nothing for a token without an end.")
+    return timezone.now() + timedelta(days=days)
+
+
+def _project_name(project: str) -> Name:
+    name = Name.objects.select_related("successor").filter(name=project).first()
+    if name is None:
+        raise _invalid("project", f"There is no project “{project}”.")
+    return name.successor or name
+
+
+def _invalid(field: str, message: str) -> Invalid:
+    return Invalid("invalid", message, fields={field: [message]})

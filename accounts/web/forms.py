@@ -1,0 +1,86 @@
+"""What the accounts' pages ask for. Rules live in the services, whose refusals land beside the fields here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+
+from accounts.errors import Refusal
+from accounts.models import AccessToken
+from accounts.services import sign_ins
+
+OLD = {"autocomplete": "current-password"}
+NEW = {"autocomplete": "new-password"}
+
+
+def password_field(label: str, attrs: dict[str, str], help_text: str = "") -> forms.CharField:
+    widget = forms.PasswordInput(attrs=attrs)
+    return forms.CharField(label=label, max_length=1000, strip=False, widget=widget, help_text=help_text)
+
+
+def show_refusal(form: forms.Form, refusal: Refusal) -> None:
+    """Put what a service said beside the fields that it means, or on top."""
+    placed = False
+    for name, messages in refusal.fields.items():
+        if name in form.fields:
+            form.add_error(name, messages)
+            placed = True
+    if not placed:
+        form.add_error(None, refusal.message)
+
+
+class LoginForm(AuthenticationForm):
+    password = password_field("Password", OLD)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "E-mail address"
+        self.fields["username"].widget.attrs["autocomplete"] = "username"
+
+    def clean(self) -> dict[str, Any]:
+        login, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if login and password:
+            try:
+                self.user_cache = sign_ins.check_credentials(login=login, password=password)
+            except Refusal as refusal:
+                raise forms.ValidationError(refusal.message, code=refusal.code) from None
+        return self.cleaned_data
+
+
+class EmailForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+
+
+class RegistrationForm(EmailForm):
+    username = forms.CharField(
+        max_length=39,
+        help_text="Lower-case letters, digits and hyphens. Your personal project is named so too.",
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+    password = password_field("Password", NEW, "At least 8 characters, and not a common one.")
+
+
+class MailedTokenForm(forms.Form):
+    token = forms.CharField(max_length=4096, widget=forms.HiddenInput)
+
+
+class ResetPasswordForm(MailedTokenForm):
+    password = password_field("New password", NEW, "At least 8 characters, and not a common one.")
+
+
+class ChangePasswordForm(forms.Form):
+    old_password = password_field("Password now", OLD)
+    new_password = password_field("New password", NEW, "At least 8 characters. You will be signed out elsewhere.")
+
+
+class AccessTokenForm(forms.Form):
+    name = forms.CharField(max_length=100, help_text="Where it is used: “cluster”, “CI of the web shop”.")
+    scope = forms.ChoiceField(choices=AccessToken.Scope.choices)
+    expires_in_days = forms.IntegerField(
+        label="Days until it expires", min_value=1, max_value=3650, required=False, help_text="Empty: it does not."
+    )
+    project = forms.CharField(max_length=39, required=False, help_text="Empty: all projects that you may see.")

@@ -1,0 +1,200 @@
+"""The accounts' pages: forms over the same services as the API, without JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash, views
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
+
+from accounts.errors import Invalid, Refusal, Throttled
+from accounts.models import AccessToken
+from accounts.services import access_tokens, mailed_tokens, passwords, registration
+from accounts.web import forms
+
+secret_post = method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
+
+
+class LoginPage(views.LoginView):
+    authentication_form = forms.LoginForm
+    template_name = "accounts/login.html"
+    redirect_authenticated_user = True
+
+
+class LogoutPage(views.LogoutView):
+    pass
+
+
+class ServicePage(FormView):
+    """A form over one service call; a refusal is shown in the form, with the service's status."""
+
+    def perform(self, data: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        try:
+            self.perform(form.cleaned_data)
+        except Refusal as refusal:
+            forms.show_refusal(form, refusal)
+            return self.refused(form, refusal)
+        return HttpResponseRedirect(self.get_success_url())
+
+    def form_invalid(self, form: Form) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=400)
+
+    def refused(self, form: Form, refusal: Refusal) -> HttpResponse:
+        response = self.render_to_response(self.get_context_data(form=form), status=refusal.status)
+        if isinstance(refusal, Throttled):
+            response["Retry-After"] = str(refusal.seconds)
+        return response
+
+
+@secret_post
+class RegisterPage(ServicePage):
+    form_class = forms.RegistrationForm
+    template_name = "accounts/register.html"
+
+    def perform(self, data: dict[str, Any]) -> None:
+        registration.register(**data)
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        response = super().form_valid(form)
+        if form.errors:
+            return response
+        return render(self.request, "accounts/check_mail.html", {"email": form.cleaned_data["email"]})
+
+    def get_success_url(self) -> str:
+        return reverse("login")
+
+
+class MailPage(ServicePage):
+    """Asks for an address, and says the same for every address."""
+
+    form_class = forms.EmailForm
+    template_name = "accounts/mail_page.html"
+    success_url = reverse_lazy("login")
+    heading = button = promise = ""
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        response = super().form_valid(form)
+        if not form.errors:
+            messages.info(self.request, self.promise)
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(heading=self.heading, button=self.button, **kwargs)
+
+
+class ForgottenPasswordPage(MailPage):
+    heading = "Forgotten password"
+    button = "Send me a link"
+    promise = "If this address is registered, a mail with a link is on its way (or in the server's console)."
+
+    def perform(self, data: dict[str, Any]) -> None:
+        passwords.request_reset(**data)
+
+
+class ResendVerificationPage(MailPage):
+    heading = "Another verification mail"
+    button = "Send it again"
+    promise = "If this address waits for it, another mail is on its way (or in the server's console)."
+
+    def perform(self, data: dict[str, Any]) -> None:
+        registration.resend_verification(**data)
+
+
+class MailedTokenPage(ServicePage):
+    """Stands behind a mailed link. GET changes nothing, because mail scanners follow links."""
+
+    purpose = ""
+    success_url = reverse_lazy("login")
+
+    def get_initial(self) -> dict[str, Any]:
+        return {"token": self.request.GET.get("token", "")}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        token = str(context["form"]["token"].value() or "")
+        try:
+            context["person"] = mailed_tokens.read(purpose=self.purpose, token=token)
+        except Invalid as refusal:
+            context["refusal"] = refusal.message
+        return context
+
+
+@secret_post
+class VerifyEmailPage(MailedTokenPage):
+    form_class = forms.MailedTokenForm
+    template_name = "accounts/verify_email.html"
+    purpose = mailed_tokens.VERIFICATION
+
+    def perform(self, data: dict[str, Any]) -> None:
+        registration.verify_email(**data)
+        messages.success(self.request, "Your e-mail address is verified. Sign in now.")
+
+
+@secret_post
+class ResetPasswordPage(MailedTokenPage):
+    form_class = forms.ResetPasswordForm
+    template_name = "accounts/reset_password.html"
+    purpose = mailed_tokens.RESET
+
+    def perform(self, data: dict[str, Any]) -> None:
+        passwords.confirm_reset(**data)
+        messages.success(self.request, "Your password is changed. Sign in with it.")
+
+
+@secret_post
+class AccountPage(LoginRequiredMixin, View):
+    """The account: its access tokens and its password. A new token's text stands in this one answer."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._page(forms.AccessTokenForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = forms.AccessTokenForm(request.POST)
+        if not form.is_valid():
+            return self._page(form, status=400)
+        try:
+            token, text = access_tokens.create_access_token(actor=request.user, **form.cleaned_data)
+        except Refusal as refusal:
+            forms.show_refusal(form, refusal)
+            return self._page(form, status=refusal.status)
+        return self._page(forms.AccessTokenForm(), status=201, made=token, text=text)
+
+    def _page(self, form: Form, *, status: int = 200, **context: Any) -> HttpResponse:
+        tokens = AccessToken.objects.filter(user=self.request.user, revoked_at=None)
+        context |= {"form": form, "tokens": tokens}
+        return render(self.request, "accounts/account.html", context, status=status)
+
+
+class RevokeTokenPage(LoginRequiredMixin, View):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        token = get_object_or_404(AccessToken, pk=pk, user=request.user)
+        access_tokens.revoke_access_token(actor=request.user, token=token)
+        messages.success(request, f"The access token “{token.name}” is revoked.")
+        return redirect("account")
+
+
+@secret_post
+class ChangePasswordPage(LoginRequiredMixin, ServicePage):
+    form_class = forms.ChangePasswordForm
+    template_name = "accounts/change_password.html"
+    success_url = reverse_lazy("account")
+
+    def perform(self, data: dict[str, Any]) -> None:
+        user = passwords.change_password(actor=self.request.user, **data)
+        update_session_auth_hash(self.request, user)  # this browser stays signed in
+        messages.success(self.request, "Your password is changed. Everywhere else you are signed out.")
