@@ -1,0 +1,31 @@
+"""What the registry's services say when they refuse, beside those of accounts.errors."""
+
+from __future__ import annotations
+
+from accounts.errors import Conflict, Forbidden, Invalid, Refusal
+
+__all__ = ["Busy", "Conflict", "Forbidden", "Gone", "Invalid", "Refusal", "StorageFull", "TooLarge"]
+
+
+class TooLarge(Refusal):
+    """More bytes than this server takes."""
+
+    status = 413
+
+
+class Gone(Refusal):
+    """It was here and is not any more: an expired upload."""
+
+    status = 410
+
+
+class Busy(Refusal):
+    """Somebody else is at it just now; the same call later can succeed."""
+
+    status = 503
+
+
+class StorageFull(Refusal):
+    """The disk is full."""
+
+    status = 507

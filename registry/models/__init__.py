@@ -1,0 +1,36 @@
+"""The tables of the registry, by noun."""
+
+from registry.models.content import Blob, Occurrence, Tree, Upload
+from registry.models.events import Event
+from registry.models.projects import Invitation, Membership, Project, Role, Visibility
+from registry.models.versions import (
+    FormerModelName,
+    IdempotencyKey,
+    Metric,
+    Ref,
+    RefMove,
+    RegisteredModel,
+    Version,
+    VersionParent,
+)
+
+__all__ = [
+    "Blob",
+    "Event",
+    "FormerModelName",
+    "IdempotencyKey",
+    "Invitation",
+    "Membership",
+    "Metric",
+    "Occurrence",
+    "Project",
+    "Ref",
+    "RefMove",
+    "RegisteredModel",
+    "Role",
+    "Tree",
+    "Upload",
+    "Version",
+    "VersionParent",
+    "Visibility",
+]

@@ -1,0 +1,130 @@
+"""What versions are made of: blobs, trees, where both occur, and uploads on their way. Knows no file and no key."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from registry.models.projects import Project
+
+if TYPE_CHECKING:
+    from registry.models.projects import Actor
+
+
+class BlobQuerySet(models.QuerySet["Blob"]):
+    def live(self) -> BlobQuerySet:
+        return self.filter(state=Blob.State.LIVE)
+
+    def readable_by(self, actor: Actor) -> BlobQuerySet:
+        """Those that stand in a model the actor may see, or that the actor's own unexpired uploads brought."""
+        visible = Project.objects.visible_to(actor)
+        occurs = Occurrence.objects.filter(
+            digest=models.OuterRef("sha256"), model__project__in=visible, model__trashed_at=None
+        )
+        readable = Q(models.Exists(occurs))
+        if actor.is_authenticated:
+            brought = Upload.objects.stored_by(actor).filter(sha256=models.OuterRef("sha256"))
+            readable |= Q(models.Exists(brought))
+        return self.live().filter(readable)
+
+
+class Blob(models.Model):
+    """Immutable bytes, named by their SHA-256. The row is there only when the bytes are."""
+
+    class State(models.TextChoices):
+        LIVE = "live"
+        DELETING = "deleting", "being deleted"
+
+    sha256 = models.CharField(primary_key=True, max_length=64)
+    size = models.BigIntegerField()
+    state = models.CharField(max_length=8, choices=State.choices, default=State.LIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(
+        default=timezone.now, help_text="Last promised or published; unused ones are collected."
+    )
+
+    objects = BlobQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(size__gte=0), name="blob_size_is_not_negative")]
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
+class TreeQuerySet(models.QuerySet["Tree"]):
+    def content_of(self, digest: str) -> bytes:
+        """Return the canonical bytes of one directory; Tree.DoesNotExist otherwise."""
+        return bytes(self.values_list("content", flat=True).get(pk=digest))
+
+
+class Tree(models.Model):
+    """One directory: its canonical bytes (see registry.trees), named by their SHA-256, shared between versions."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    content = models.BinaryField()
+    files = models.IntegerField(help_text="How many files it holds, subdirectories included.")
+    size = models.BigIntegerField(help_text="Their bytes.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TreeQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Occurrence(models.Model):
+    """Where content stands: a digest at a path of a model, and the version that brought it there first."""
+
+    model = models.ForeignKey("registry.RegisteredModel", models.CASCADE, related_name="occurrences")
+    path = models.CharField(max_length=1024)
+    digest = models.CharField(max_length=64, db_index=True)
+    first_version = models.ForeignKey("registry.Version", models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "path", "digest"], name="one_occurrence_per_place")]
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.digest[:12]}"
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def open(self, now: datetime | None = None) -> UploadQuerySet:
+        return self.filter(expires_at__gt=now or timezone.now())
+
+    def stored_by(self, actor: Actor) -> UploadQuerySet:
+        """The actor's own uploads whose bytes have arrived and that have not expired."""
+        return self.open().filter(actor=actor.pk, stored_at__isnull=False)
+
+
+def upload_deadline() -> datetime:
+    return timezone.now() + settings.UPLOAD_LIFETIME
+
+
+class Upload(models.Model):
+    """Bytes on their way to become a blob, announced by one user for one model."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    model = models.ForeignKey("registry.RegisteredModel", models.CASCADE, related_name="uploads")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="uploads")
+    sha256 = models.CharField(max_length=64, blank=True, db_index=True, help_text="As announced, or as found.")
+    size = models.BigIntegerField()
+    offset = models.BigIntegerField(default=0, help_text="Bytes that are safe on disk.")
+    leased_until = models.DateTimeField(null=True, blank=True, help_text="One writer at a time.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(default=upload_deadline, db_index=True)
+    stored_at = models.DateTimeField(null=True, blank=True)
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(size__gte=0), name="upload_size_is_not_negative")]
+
+    def __str__(self) -> str:
+        return str(self.id)

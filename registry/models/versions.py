@@ -1,0 +1,320 @@
+"""Named lines of immutable versions, the names that point to them, and the numbers logged about them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Lower
+from django.urls import reverse
+
+from registry.models.content import Tree
+from registry.models.projects import Project
+
+if TYPE_CHECKING:
+    from registry.models.projects import Actor
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
+REF_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NUMBER = re.compile(r"v?([0-9]{1,9})")
+HEX = re.compile(r"[0-9a-f]{7,64}")
+
+
+def validate_model_name(name: str) -> None:
+    """Refuse what is not in the grammar of registered models."""
+    if not MODEL_NAME.fullmatch(name) or "--" in name or ".." in name or name.lower().endswith(".git"):
+        raise ValidationError(
+            "Use letters, digits and . _ - (96 at most), a letter or digit at both ends, no “--”, no “..”,"
+            " no “.git” at the end.",
+            code="invalid_name",
+        )
+
+
+def validate_ref_name(name: str) -> None:
+    """Refuse what is no ref name, or could be read as a number, `latest` or a digest."""
+    if not REF_NAME.fullmatch(name) or ".." in name:
+        raise ValidationError(
+            "Use letters, digits and . _ - (100 at most), beginning with a letter or digit, no “..”.",
+            code="invalid_name",
+        )
+    if NUMBER.fullmatch(name) or HEX.fullmatch(name.lower()) or name.lower() == "latest" or name.isdigit():
+        raise ValidationError(
+            f"“{name}” could be read as a version number, a digest or “latest”. Choose another name.",
+            code="reserved_name",
+        )
+
+
+class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
+    def visible_to(self, actor: Actor) -> RegisteredModelQuerySet:
+        return self.filter(project__in=Project.objects.visible_to(actor), trashed_at=None)
+
+    def named(self, name: str) -> RegisteredModel:
+        """Return the model of this name or former name, without regard to case; DoesNotExist otherwise."""
+        found = self.filter(name__iexact=name).first()
+        return found or self.get(former_names__name__iexact=name)
+
+    def for_listing(self) -> RegisteredModelQuerySet:
+        """With the project, and the heads and aliases with their versions: a fixed number of queries."""
+        shown = Ref.objects.exclude(kind=Ref.Kind.TAG).select_related("version")
+        return self.select_related("project").prefetch_related(models.Prefetch("refs", shown))
+
+
+class RegisteredModel(models.Model):
+    """A named line of versions inside a project. Its row is the lock under which versions get their numbers."""
+
+    class Kind(models.TextChoices):
+        MODEL = "model"
+        DATASET = "dataset"
+        CONFIG = "config"
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="models")
+    name = models.CharField(max_length=96, validators=[validate_model_name])
+    kind = models.CharField(max_length=7, choices=Kind.choices, default=Kind.MODEL)
+    description = models.TextField(blank=True, max_length=2000)
+    default_branch = models.CharField(max_length=100, default="main", validators=[validate_ref_name])
+    last_number = models.PositiveIntegerField(
+        default=0, editable=False, help_text="The newest version's; never used twice."
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now_add=True, db_index=True, help_text="When its newest version came.")
+    trashed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = RegisteredModelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint("project", Lower("name"), name="one_model_per_name")]
+
+    def __str__(self) -> str:
+        return f"{self.project.name}/{self.name}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("model", args=[self.project.name, self.name])
+
+
+class FormerModelName(models.Model):
+    """A name that a model had: reserved, and leading to it."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=96)
+    model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="former_names")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("project", Lower("name"), name="one_model_per_former_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FIRST_PARENTS = """
+    WITH RECURSIVE line(id) AS (
+        SELECT CAST(%s AS bigint)
+        UNION ALL
+        SELECT link.parent_id FROM registry_versionparent link JOIN line ON link.version_id = line.id
+        WHERE link.position = 0
+    ) SELECT id FROM line
+"""
+
+
+class VersionQuerySet(models.QuerySet["Version"]):
+    def visible_to(self, actor: Actor) -> VersionQuerySet:
+        return self.filter(model__in=RegisteredModel.objects.visible_to(actor), trashed_at=None)
+
+    def for_listing(self) -> VersionQuerySet:
+        """With all that a line of the history shows, in a fixed number of queries."""
+        latest = Metric.objects.filter(latest=True).order_by("name")
+        return (
+            self.select_related("model__project", "author", "tree")
+            .defer("tree__content")
+            .prefetch_related(
+                models.Prefetch("metrics", latest, to_attr="latest_metrics"),
+                "refs",
+                models.Prefetch("parent_links", VersionParent.objects.select_related("parent").order_by("position")),
+            )
+        )
+
+    def on_line_of(self, head: Version) -> VersionQuerySet:
+        """The head, its first parent, the first parent of that, and so on."""
+        return self.filter(pk__in=RawSQL(FIRST_PARENTS, [head.pk]))
+
+    def at(self, model: RegisteredModel, revision: str) -> Version:
+        """Return what a revision names: a ref, `3` or `v3`, `latest`, a digest or an unambiguous prefix of one.
+
+        Raises Version.DoesNotExist, or MultipleObjectsReturned for an ambiguous prefix.
+        """
+        of_model = self.filter(model=model)
+        number = NUMBER.fullmatch(revision)
+        if number:
+            return of_model.get(number=int(number[1]))
+        if revision == "latest":
+            return of_model.get(refs__kind=Ref.Kind.BRANCH, refs__name=model.default_branch)
+        if HEX.fullmatch(revision):
+            return of_model.get(digest__gte=revision, digest__lt=revision + "g")  # a range: the index serves it
+        return of_model.get(refs__name=revision)
+
+
+class Version(models.Model):
+    """An immutable commit of one registered model. A trigger in the database guards every column but the last three."""
+
+    model = models.ForeignKey(RegisteredModel, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    tree = models.ForeignKey(Tree, models.PROTECT, related_name="+")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="versions")
+    author_name = models.CharField(max_length=39, help_text="As it was then; part of the digest.")
+    branch = models.CharField(max_length=100, help_text="Where it was published.")
+    message = models.TextField(blank=True)
+    metadata_json = models.TextField(default="{}", help_text="Canonical JSON; part of the digest.")
+    created_at = models.DateTimeField(db_index=True)
+    deprecated = models.CharField(max_length=500, blank=True, help_text="Why it should not be used any more.")
+    deprecated_at = models.DateTimeField(null=True, blank=True)
+    trashed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = VersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["model", "number"], name="one_version_per_number"),
+            models.UniqueConstraint(fields=["model", "digest"], name="one_version_per_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} v{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("version", args=[self.model.project.name, self.model.name, str(self.number)])
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self.metadata_json)
+        return loaded
+
+    @property
+    def title(self) -> str:
+        return self.message.partition("\n")[0]
+
+    @property
+    def parents(self) -> list[Version]:
+        """Its parents, the first one first."""
+        return [link.parent for link in self.parent_links.all()]
+
+
+class VersionParent(models.Model):
+    """One edge of the history: a version and one of its parents, the first at position 0."""
+
+    version = models.ForeignKey(Version, models.CASCADE, related_name="parent_links")
+    parent = models.ForeignKey(Version, models.PROTECT, related_name="child_links")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["version", "position"], name="one_parent_per_position")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} ← {self.parent_id}"
+
+
+class Ref(models.Model):
+    """A name for a version: a branch moves with new versions, an alias deliberately, a tag never."""
+
+    class Kind(models.TextChoices):
+        BRANCH = "branch"
+        TAG = "tag"
+        ALIAS = "alias"
+
+    model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="refs")
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    name = models.CharField(max_length=100, validators=[validate_ref_name])
+    version = models.ForeignKey(Version, models.PROTECT, related_name="refs")
+    protected = models.BooleanField(default=False, help_text="Moved by maintainers only.")
+    active = models.BooleanField(default=False, help_text="Kept as files in LMVP_ACTIVE_ROOT.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["kind", "name"]
+        constraints = [models.UniqueConstraint(fields=["model", "name"], name="one_ref_per_name")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class RefMove(models.Model):
+    """One step in the history of a name. Outlives the ref: deletion is a move to nothing."""
+
+    model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="ref_moves")
+    kind = models.CharField(max_length=6, choices=Ref.Kind.choices)
+    name = models.CharField(max_length=100)
+    from_version = models.ForeignKey(Version, models.PROTECT, null=True, related_name="+")
+    to_version = models.ForeignKey(Version, models.PROTECT, null=True, related_name="+")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    comment = models.TextField(blank=True, max_length=1000)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["model", "kind", "name", "-id"], name="moves_of_one_ref")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class Metric(models.Model):
+    """A number or a text logged to a version, with an optional step. Added, never changed."""
+
+    version = models.ForeignKey(Version, models.CASCADE, related_name="metrics")
+    model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=200)
+    step = models.BigIntegerField(null=True, blank=True)
+    value = models.FloatField(null=True, blank=True)
+    text = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001 - null: it is a number
+    latest = models.BooleanField(
+        default=False, help_text="The one that stands for its name: no step, else the largest."
+    )
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "step"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "name", "step"], name="one_value_per_step"),
+            models.UniqueConstraint(fields=["version", "name"], condition=Q(step=None), name="one_value_without_step"),
+            models.CheckConstraint(condition=Q(value=None) ^ Q(text=None), name="metric_is_number_or_text"),
+        ]
+        indexes = [
+            models.Index(fields=["model", "name", "value"], condition=Q(latest=True), name="versions_by_metric"),
+            models.Index(fields=["version", "name"], condition=Q(latest=True), name="latest_metrics"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.shown}"
+
+    @property
+    def shown(self) -> float | str:
+        """The value, whichever kind it is."""
+        return self.text if self.text is not None else self.value or 0.0
+
+
+class IdempotencyKey(models.Model):
+    """What a publisher's key stood for, so that the same call again is the same version."""
+
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    body_sha256 = models.CharField(max_length=64)
+    version = models.ForeignKey(Version, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["actor", "model", "key"], name="one_version_per_key")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,108 @@
+"""Who may do what: one table of role × action, asked by every service, for all doors."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from accounts.errors import Forbidden
+from accounts.models import AccessToken
+from registry.models import Membership, Project, Role, Visibility
+
+if TYPE_CHECKING:
+    from registry.models.projects import Actor
+
+
+class Action(enum.Enum):
+    """What can be done in a project; the value completes “You may not …”."""
+
+    VIEW = "see this"
+    VIEW_MEMBERS = "see the members"
+    LEAVE = "leave the project"
+    UPLOAD = "upload files"
+    CREATE_MODEL = "create models"
+    PUBLISH = "publish versions"
+    LOG_METRICS = "log metrics"
+    MOVE_REF = "set or move tags and aliases"
+    MOVE_PROTECTED_REF = "move protected names"
+    EDIT_MODEL = "change or rename models"
+    MANAGE_MEMBERS = "manage members and invitations"
+    VIEW_EVENTS = "see the audit log"
+    EDIT_PROJECT = "change the project's description"
+    OWN_PROJECT = "rename the project or change who sees it"
+
+
+# The least role that may do it. Writing actions also need a token with write scope, where a token is used.
+NEEDS: dict[Action, Role] = {
+    Action.VIEW: Role.VIEWER,
+    Action.VIEW_MEMBERS: Role.VIEWER,
+    Action.LEAVE: Role.VIEWER,
+    Action.UPLOAD: Role.CONTRIBUTOR,
+    Action.CREATE_MODEL: Role.CONTRIBUTOR,
+    Action.PUBLISH: Role.CONTRIBUTOR,
+    Action.LOG_METRICS: Role.CONTRIBUTOR,
+    Action.MOVE_REF: Role.CONTRIBUTOR,
+    Action.MOVE_PROTECTED_REF: Role.MAINTAINER,
+    Action.EDIT_MODEL: Role.MAINTAINER,
+    Action.MANAGE_MEMBERS: Role.MAINTAINER,
+    Action.VIEW_EVENTS: Role.MAINTAINER,
+    Action.EDIT_PROJECT: Role.MAINTAINER,
+    Action.OWN_PROJECT: Role.OWNER,
+}
+READING = frozenset({Action.VIEW, Action.VIEW_MEMBERS, Action.VIEW_EVENTS})
+
+
+def role_in(actor: Actor, project: Project) -> Role | None:
+    """Return the actor's role in the project, or None for somebody who is no member."""
+    if not actor.is_authenticated:
+        return None
+    value = Membership.objects.filter(project=project, user=actor).values_list("role", flat=True).first()
+    return Role(value) if value is not None else None
+
+
+def can_see(actor: Actor, project: Project, role: Role | None) -> bool:
+    """Whether the project exists for this actor at all."""
+    if project.trashed_at is not None:
+        return False
+    token = getattr(actor, "access_token", None)
+    if token and token.project_id and token.project_id != project.name:
+        return False
+    if role is not None or project.visibility == Visibility.PUBLIC:
+        return True
+    return actor.is_authenticated and project.visibility == Visibility.INTERNAL
+
+
+def can(actor: Actor, action: Action, project: Project) -> bool:
+    """Whether the actor may do this in the project."""
+    role = role_in(actor, project)
+    if not can_see(actor, project, role):
+        return False
+    if action is Action.VIEW:
+        return True
+    return role is not None and role >= NEEDS[action] and (action in READING or _token_writes(actor))
+
+
+def require(actor: Actor, action: Action, project: Project) -> None:
+    """Return when the actor may do this; else Project.DoesNotExist (may not see it) or Forbidden (may not do it)."""
+    role = role_in(actor, project)
+    if not can_see(actor, project, role):
+        raise Project.DoesNotExist
+    if action is Action.VIEW:
+        return
+    if role is None or role < NEEDS[action]:
+        needed = Role(NEEDS[action]).label
+        yours = f"your role is {role.label}" if role else "you are no member"
+        raise Forbidden(
+            "role_too_low",
+            f"You may not {action.value} in {project.name}: it takes the role {needed}, and {yours}."
+            " Ask a maintainer or owner of the project.",
+        )
+    if action not in READING and not _token_writes(actor):
+        raise Forbidden(
+            "token_scope", f"This access token may only read; to {action.value}, use one with the scope “write”."
+        )
+
+
+def _token_writes(actor: Actor) -> bool:
+    token = getattr(actor, "access_token", None)
+    return token is None or token.scope == AccessToken.Scope.WRITE

@@ -1,0 +1,94 @@
+"""Registered models: found, made, renamed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.models import User
+from registry.models import FormerModelName, Project, RegisteredModel
+from registry.permissions import Action, require
+from registry.services import events
+from registry.services.projects import find_project
+
+if TYPE_CHECKING:
+    from registry.models.projects import Actor
+
+
+def find_model(*, actor: Actor, project: str, name: str) -> RegisteredModel:
+    """Return a model that the actor may see, with its project; ObjectDoesNotExist otherwise."""
+    place = find_project(actor=actor, name=project)
+    model = RegisteredModel.objects.filter(project=place, trashed_at=None).named(name)
+    model.project = place
+    return model
+
+
+def create_model(
+    *, actor: User, project: Project, name: str, kind: str = RegisteredModel.Kind.MODEL, description: str = ""
+) -> RegisteredModel:
+    """Make an empty line of versions; ValidationError for a name that is taken or none."""
+    require(actor, Action.CREATE_MODEL, project)
+    model = RegisteredModel(project=project, name=name, kind=kind, description=description, created_by=actor)
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)  # names are given one after the other
+        _refuse_taken(project, name)
+        model.full_clean(exclude=["project", "created_by"])
+        model.save()
+        events.record(actor=actor, action="model.created", project=project, subject=str(model), after={"kind": kind})
+    return model
+
+
+def update_model(
+    *,
+    actor: User,
+    model: RegisteredModel,
+    name: str | None = None,
+    kind: str | None = None,
+    description: str | None = None,
+) -> RegisteredModel:
+    """Change a model. Its former name stays reserved and leads to it."""
+    require(actor, Action.EDIT_MODEL, model.project)
+    project = model.project
+    changed = {
+        key: value
+        for key, value in {"name": name, "kind": kind, "description": description}.items()
+        if value is not None and value != getattr(model, key)
+    }
+    if not changed:
+        return model
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)
+        model = RegisteredModel.objects.select_for_update().get(pk=model.pk)
+        before = {key: getattr(model, key) for key in changed}
+        if "name" in changed:
+            _move_name(model, changed["name"])
+        for key, value in changed.items():
+            setattr(model, key, value)
+        model.full_clean(exclude=["project", "created_by"])
+        model.save(update_fields=list(changed))
+        events.record(
+            actor=actor, action="model.changed", project=project, subject=str(model), before=before, after=changed
+        )
+    return model
+
+
+def _move_name(model: RegisteredModel, name: str) -> None:
+    if name.lower() == model.name.lower():
+        return
+    FormerModelName.objects.filter(model=model, name__iexact=name).delete()  # one of its own: taken back
+    _refuse_taken(model.project, name)
+    FormerModelName.objects.create(project=model.project, name=model.name, model=model)
+
+
+def _refuse_taken(project: Project, name: str) -> None:
+    taken = RegisteredModel.objects.filter(project=project, name__iexact=name).exists()
+    if taken or FormerModelName.objects.filter(project=project, name__iexact=name).exists():
+        raise ValidationError(
+            {
+                "name": ValidationError(
+                    f"{project.name} has a model of the name “{name}”, or had one.", code="name_taken"
+                )
+            }
+        )

@@ -1,0 +1,153 @@
+"""Bytes on their way: announced, received, stored. Says “stored” only of what the caller may read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from accounts.models import User
+from registry import connections
+from registry.digests import EMPTY, SHA256
+from registry.errors import Gone, Invalid, StorageFull, TooLarge
+from registry.models import Blob, RegisteredModel, Upload
+from registry.permissions import Action, require
+from registry.services import blobs
+from registry.storage import Incoming, free_bytes
+
+MOST_FILES = 10_000
+SPARE_BYTES = 64 * 2**20  # left free for the database and the logs
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file that somebody wants to send: its size in bytes, and its SHA-256 unless it is hashed on the way."""
+
+    size: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The answer to one Wanted: stored already (no upload), or the upload to send the bytes to."""
+
+    wanted: Wanted
+    upload: Upload | None
+
+
+def announce(*, actor: User, model: RegisteredModel, files: Sequence[Wanted]) -> list[Offer]:
+    """Answer for each file whether its bytes are needed, and open an upload where they are.
+
+    Raises Invalid (bad digest, too many), TooLarge, StorageFull (what is missing does not fit on the disk).
+    """
+    require(actor, Action.UPLOAD, model.project)
+    _check(files)
+    stored = _stored(actor, {file.sha256: file.size for file in files if file.sha256})
+    missing = [file for file in files if file.sha256 not in stored]
+    if sum(file.size for file in missing) > max(0, free_bytes() - SPARE_BYTES):
+        raise StorageFull(
+            "storage_full", "These files do not fit on the server's disk. Ask its administrator for space."
+        )
+    rows = iter(
+        Upload.objects.bulk_create(
+            [Upload(model=model, actor=actor, size=file.size, sha256=file.sha256) for file in missing]
+        )
+    )
+    return [Offer(file, None if file.sha256 in stored else next(rows)) for file in files]
+
+
+def _check(files: Sequence[Wanted]) -> None:
+    if len(files) > MOST_FILES:
+        raise Invalid("too_many_files", f"Ask for at most {MOST_FILES:,} files in one call.")
+    for file in files:
+        if file.sha256 and not SHA256.fullmatch(file.sha256):
+            raise Invalid("invalid_digest", f"{file.sha256!r} is no SHA-256: 64 lower-case hex digits.")
+        if file.size > settings.LMVP_MAX_FILE_SIZE:
+            raise TooLarge(
+                "too_large", f"A file may have {settings.LMVP_MAX_FILE_SIZE:,} bytes here, not {file.size:,}."
+            )
+        if file.sha256 == EMPTY and file.size:
+            raise Invalid("size_mismatch", "This SHA-256 is that of no bytes at all; the size must be 0.")
+
+
+def _stored(actor: User, sizes: dict[str, int]) -> set[str]:
+    """Return those of the digests that the actor may know to be here; they are kept for a while from now on."""
+    digests, readable = list(sizes), set[str]()
+    for start in range(0, len(digests), blobs.BATCH):
+        rows = Blob.objects.readable_by(actor).filter(pk__in=digests[start : start + blobs.BATCH])
+        readable.update(pk for pk, size in rows.values_list("pk", "size") if sizes[pk] == size)
+    return blobs.refresh(digests=readable)
+
+
+def find_upload(*, actor: User | None, upload_id: str, signature: str = "", expires: str = "") -> Upload:
+    """Return an upload that the caller may write: its own, or by a signed address. Upload.DoesNotExist otherwise."""
+    upload = Upload.objects.select_related("actor", "model__project").get(pk=upload_id)
+    signed = bool(signature) and _signature_holds(upload_id, signature, expires)
+    if not signed and (actor is None or actor.pk != upload.actor_id):
+        raise Upload.DoesNotExist
+    if upload.expires_at <= timezone.now():
+        raise Gone("upload_expired", "This upload has expired. Ask for a new one.")
+    try:
+        require(upload.actor if signed or actor is None else actor, Action.UPLOAD, upload.model.project)
+    except ObjectDoesNotExist:
+        raise Upload.DoesNotExist from None
+    return upload
+
+
+def receive(*, upload: Upload, chunks: Iterable[bytes]) -> Upload:
+    """Take the bytes of an upload, whole and as announced; the blob and then the upload's row are written.
+
+    Holds no database connection while bytes come. Raises Invalid (size_mismatch, digest_mismatch), TooLarge,
+    StorageFull; nothing is kept then.
+    """
+    connections.release()
+    with Incoming(limit=upload.size) as incoming:
+        try:
+            incoming.write_all(chunks)
+        except TooLarge:
+            raise Invalid(
+                "size_mismatch",
+                f"{upload.size:,} bytes were announced and more came. Ask for a new upload, or send all.",
+            ) from None
+        incoming.check(sha256=upload.sha256, size=upload.size)
+        blob = blobs.keep(incoming=incoming)
+    upload.sha256, upload.offset, upload.stored_at = blob.pk, blob.size, timezone.now()
+    upload.save(update_fields=["sha256", "offset", "stored_at"])
+    return upload
+
+
+def keep_files(*, actor: User, model: RegisteredModel, files: Iterable[Incoming]) -> None:
+    """Store files that came together with a publish, as the actor's own uploads."""
+    require(actor, Action.UPLOAD, model.project)
+    for incoming in files:
+        blob = blobs.keep(incoming=incoming)
+        Upload.objects.create(
+            model=model, actor=actor, size=blob.size, offset=blob.size, sha256=blob.pk, stored_at=timezone.now()
+        )
+
+
+def cancel(*, upload: Upload) -> None:
+    """Forget an upload."""
+    with transaction.atomic():
+        upload.delete()
+
+
+def sign(upload: Upload) -> dict[str, str]:
+    """Return the query that lets whoever has it send this upload's bytes until it expires."""
+    expires = str(int(upload.expires_at.timestamp()))
+    return {"expires": expires, "signature": _signature(str(upload.pk), expires)}
+
+
+def _signature(upload_id: str, expires: str) -> str:
+    return salted_hmac("registry.uploads", f"PUT {upload_id} {expires}", algorithm="sha256").hexdigest()
+
+
+def _signature_holds(upload_id: str, signature: str, expires: str) -> bool:
+    if not constant_time_compare(signature, _signature(str(upload_id), expires)):
+        return False
+    return expires.isdigit() and int(expires) > timezone.now().timestamp()

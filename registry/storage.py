@@ -1,0 +1,271 @@
+"""Bytes by digest, over Django's STORAGES["blobs"]: the only file that knows S3 from disk. Knows no row and no right.
+
+A blob's key is a function of its digest and of nothing else. Bytes arrive in the incoming directory, are hashed as they
+come, and get their key by a rename (disk) or an upload (S3) when they are whole and synced.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, storages
+
+from registry.digests import CHUNK, chunks_of, digest_stream
+from registry.errors import Invalid, StorageFull, TooLarge
+
+OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Incoming:
+    """A file that grows in the incoming directory while its bytes are hashed and counted. Discarded unless stored.
+
+    Raises TooLarge at the first byte over `limit`, StorageFull when the disk is full.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self._hasher = hashlib.sha256()
+        with full_disk_said_clearly():
+            settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=settings.INCOMING_DIR, suffix=".part")
+        self.path = Path(name)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+
+    @property
+    def sha256(self) -> str:
+        return self._hasher.hexdigest()
+
+    def write(self, chunk: bytes) -> None:
+        if self.size + len(chunk) > self.limit:
+            raise TooLarge(
+                "too_large", f"More than the {self.limit:,} bytes that were announced or are allowed came in."
+            )
+        with full_disk_said_clearly():
+            written = 0
+            while written < len(chunk):
+                written += self._file.write(memoryview(chunk)[written:])
+        self._hasher.update(chunk)
+        self.size += len(chunk)
+
+    def write_all(self, chunks: Iterable[bytes]) -> None:
+        for chunk in chunks:
+            self.write(chunk)
+
+    def check(self, *, sha256: str | None = None, size: int | None = None) -> None:
+        """Refuse bytes that are not the announced ones."""
+        if size is not None and size != self.size:
+            raise Invalid(
+                "size_mismatch", f"{size:,} bytes were announced and {self.size:,} came. Send the file again, whole."
+            )
+        if sha256 and not hmac.compare_digest(sha256, self.sha256):
+            raise Invalid(
+                "digest_mismatch",
+                f"The bytes that came have the SHA-256 {self.sha256}, not {sha256}. The file changed or was damaged on"
+                " the way: hash it and send it again.",
+            )
+
+    def store(self) -> str:
+        """Sync the bytes and give them their key; return their SHA-256. What stood there before is replaced."""
+        with full_disk_said_clearly():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            _store().take(self.path, self.sha256)
+        return self.sha256
+
+    def discard(self) -> None:
+        """Forget the bytes, unless they have been stored."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+
+class _Store(Protocol):
+    def take(self, source: Path, digest: str) -> None: ...
+    def open(self, digest: str) -> BinaryIO: ...
+    def delete(self, digest: str) -> None: ...
+    def exists(self, digest: str) -> bool: ...
+    def check(self) -> None: ...
+
+
+class _Disk:
+    """Blobs as read-only files `ab/cdef…` in one directory, on the file system of the incoming files."""
+
+    def __init__(self, storage: FileSystemStorage) -> None:
+        self.root = Path(storage.location)
+
+    def _path(self, digest: str) -> Path:
+        return self.root / key_of(digest)
+
+    def take(self, source: Path, digest: str) -> None:
+        target = self._path(digest)
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _sync_directory(self.root)
+            _sync_directory(self.root.parent)
+        source.chmod(0o444)
+        source.replace(target)
+        _sync_directory(target.parent)
+
+    def open(self, digest: str) -> BinaryIO:
+        return self._path(digest).open("rb", buffering=0)  # type: ignore[return-value]
+
+    def delete(self, digest: str) -> None:
+        self._path(digest).unlink(missing_ok=True)
+
+    def exists(self, digest: str) -> bool:
+        return self._path(digest).is_file()
+
+    def check(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.root) as probe:
+            probe.write(b"ready")
+            probe.flush()
+
+
+class _Bucket:
+    """Blobs as objects `ab/cdef…` of an S3 bucket, through django-storages."""
+
+    def __init__(self, storage: object) -> None:
+        self.storage = storage
+
+    def take(self, source: Path, digest: str) -> None:
+        with source.open("rb") as file:
+            self.storage.save(key_of(digest), File(file))  # type: ignore[attr-defined]
+        # The store may not verify what it received: read it back before anybody relies on it.
+        with self.open(digest) as stored:
+            found, _ = digest_stream(chunks_of(stored))
+        if found != digest:
+            self.delete(digest)
+            raise OSError(errno.EIO, f"the store gave back other bytes for {digest}")
+        source.unlink()
+
+    def open(self, digest: str) -> BinaryIO:
+        file: BinaryIO = self.storage.open(key_of(digest), "rb")  # type: ignore[attr-defined]
+        return file
+
+    def delete(self, digest: str) -> None:
+        self.storage.delete(key_of(digest))  # type: ignore[attr-defined]
+
+    def exists(self, digest: str) -> bool:
+        return bool(self.storage.exists(key_of(digest)))  # type: ignore[attr-defined]
+
+    def check(self) -> None:
+        self.storage.exists("ready")  # type: ignore[attr-defined]
+
+
+def _store() -> _Store:
+    storage = storages["blobs"]
+    return _Disk(storage) if isinstance(storage, FileSystemStorage) else _Bucket(storage)
+
+
+def key_of(digest: str) -> str:
+    return f"{digest[:2]}/{digest[2:]}"
+
+
+def open_blob(digest: str) -> BinaryIO:
+    """Open the bytes for reading, unbuffered (a real file on disk, so that the server can use sendfile)."""
+    return _store().open(digest)
+
+
+def blob_exists(digest: str) -> bool:
+    return _store().exists(digest)
+
+
+def delete_blob(digest: str) -> None:
+    """Delete the bytes; quiet when they are not there."""
+    _store().delete(digest)
+
+
+def check() -> None:
+    """Raise OSError (or the store's own error) when bytes could not be kept now."""
+    settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=settings.INCOMING_DIR) as probe:
+        probe.write(b"ready")
+    _store().check()
+
+
+def free_bytes() -> int:
+    """How many bytes fit where they arrive."""
+    settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(settings.INCOMING_DIR).free
+
+
+class Slice(io.RawIOBase):
+    """`length` bytes of a blob from `start`. Has the blob's file number, positioned, so that sendfile serves it."""
+
+    def __init__(self, digest: str, *, start: int, length: int) -> None:
+        self._file = open_blob(digest)
+        self._file.seek(start)
+        self._left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)  # positions of the whole file: what sendfile counts in
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        piece = self._file.read(wanted)
+        self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def read_blob(digest: str) -> Iterator[bytes]:
+    """Yield the bytes of a blob, piece by piece."""
+    with open_blob(digest) as file:
+        yield from chunks_of(file, size=CHUNK)
+
+
+@contextmanager
+def full_disk_said_clearly() -> Iterator[None]:
+    """Turn the operating system's words for a full disk into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in OUT_OF_SPACE:
+            raise
+        raise StorageFull(
+            "storage_full", "The server's disk is full, and nothing of this was kept. Ask its administrator for space."
+        ) from error
+
+
+def _sync_directory(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
