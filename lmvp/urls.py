@@ -1,0 +1,74 @@
+"""The whole site map. Every /auth/ and /v1/ address also answers without its last slash, and /v1/ as /api/v1/."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, include, path
+
+from accounts.api.routes import auth_routes, v1_routes
+from accounts.web.routes import page_routes
+from registry.api import content, views
+from registry.api.rooms import Room
+from registry.api.schema import schema_view
+from registry.web import views as pages
+
+handler400 = "registry.api.errors.bad_request"
+handler404 = "registry.api.errors.not_found"
+handler500 = "registry.api.errors.server_error"
+
+
+def at(address: str, viewset: type[Room], name: str | None = None, **actions: str) -> URLPattern:
+    return path(address, viewset.as_view(actions), name=name)
+
+
+PROJECT = "projects/<slug:project>/"
+MODEL = PROJECT + "models/<str:model>/"
+VERSION = MODEL + "versions/<str:revision>/"
+
+registry_routes = [
+    at("projects/", views.ProjectViewSet, get="list", post="create"),
+    at(PROJECT, views.ProjectViewSet, name="project", get="retrieve", patch="partial_update"),
+    at(PROJECT + "members/", views.MemberViewSet, get="list", post="create"),
+    at(PROJECT + "members/<slug:username>/", views.MemberViewSet, patch="partial_update", delete="destroy"),
+    at(PROJECT + "invitations/", views.InvitationViewSet, get="list", post="create"),
+    at(PROJECT + "invitations/<int:pk>/", views.InvitationViewSet, delete="destroy"),
+    at("invitations/accept/", views.AcceptanceViewSet, post="create"),
+    at(PROJECT + "events/", views.EventViewSet, get="list"),
+    at(PROJECT + "models/", views.ModelViewSet, get="list", post="create"),
+    at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update"),
+    at(MODEL + "uploads/", content.UploadOfferViewSet, post="create"),
+    at("uploads/<uuid:pk>/", content.UploadViewSet, name="upload", get="retrieve", put="update", delete="destroy"),
+    at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
+    at(VERSION, content.VersionViewSet, name="version", get="retrieve"),
+    at(VERSION + "tree/", content.TreeViewSet, get="list"),
+    at(VERSION + "tree/<path:path>", content.TreeViewSet, get="below"),
+    at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
+    at(VERSION + "archive/", content.FileViewSet, get="archive"),
+    at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
+    at(MODEL + "branches/", content.BranchViewSet, get="list"),
+    at(MODEL + "branches/<str:name>/", content.BranchViewSet, get="retrieve"),
+    at(MODEL + "branches/<str:name>/moves/", content.BranchViewSet, get="moves"),
+    *(
+        at(MODEL + address, viewset, **actions)
+        for plural, viewset in (("tags", content.TagViewSet), ("aliases", content.AliasViewSet))
+        for address, actions in (
+            (f"{plural}/", {"get": "list"}),
+            (f"{plural}/<str:name>/", {"get": "retrieve", "put": "update", "delete": "destroy"}),
+            (f"{plural}/<str:name>/moves/", {"get": "moves"}),
+        )
+    ),
+]
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("invitations/accept/", pages.accept_invitation, name="invitation"),
+    *page_routes,
+    path("auth/", include(auth_routes)),
+    path("v1/", include(v1_routes + registry_routes)),
+    path("docs/", schema_view.with_ui("swagger", cache_timeout=0), name="docs"),
+    path("redoc/", schema_view.with_ui("redoc", cache_timeout=0), name="redoc"),
+    path("swagger.json", schema_view.without_ui(cache_timeout=0), {"format": "json"}, name="schema"),
+    path("admin/", admin.site.urls),
+    path("healthz", pages.healthz, name="healthz"),
+    path("readyz", pages.readyz, name="readyz"),
+]

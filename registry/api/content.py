@@ -1,0 +1,512 @@
+"""The calls about versions, their files, uploads, metrics and names: parse, call one service, answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
+from drf_yasg import openapi
+from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from registry import connections, trees
+from registry.api import archives, ranges
+from registry.api import documentation as doc
+from registry.api.documentation import documented
+from registry.api.pagination import MetricPages, NewestFirst, VersionPages
+from registry.api.parsers import ArrivedFile, BoundedJSON, HashingUploadHandler, RawBytes, body_chunks
+from registry.api.rooms import Room
+from registry.api.serializers import (
+    EntrySerializer,
+    JSONText,
+    MetricInput,
+    MetricSerializer,
+    OfferSerializer,
+    PublicationInput,
+    RefInput,
+    RefMoveSerializer,
+    RefSerializer,
+    UploadInput,
+    UploadSerializer,
+    VersionSerializer,
+)
+from registry.digests import base64_of
+from registry.errors import Invalid
+from registry.models import Metric, Occurrence, Ref, RefMove, RegisteredModel, Tree, Upload, Version
+from registry.permissions import Action, require
+from registry.services import metrics, refs, uploads
+from registry.services.versions import File, Publication, publish_version
+from registry.storage import Slice
+
+NEVER_ACTIVE = "default-src 'none'; sandbox"  # what users send is never run in a browser
+
+
+class FormPublicationInput(PublicationInput):
+    """The same in multipart/form-data: the files themselves, and metadata and metrics as JSON text."""
+
+    files = None
+    metadata = JSONText(required=False)
+    metrics = JSONText(required=False)
+
+    def validate_metadata(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise serializers.ValidationError('The text of a JSON object, like {"lr": 0.1}.')
+        return value
+
+    def validate_metrics(self, value: Any) -> list[metrics.Measured]:
+        if isinstance(value, dict):  # the short form: {"accuracy": 0.97}
+            value = [{"name": name, "text" if isinstance(one, str) else "value": one} for name, one in value.items()]
+        checked = MetricInput(data=value, many=True)
+        checked.is_valid(raise_exception=True)
+        measured: list[metrics.Measured] = checked.validated_data
+        return measured
+
+
+class VersionViewSet(Room):
+    parser_classes = [BoundedJSON, MultiPartParser]
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        # Before anything reads the body: files of a form are hashed on their way to the disk.
+        self.arriving = HashingUploadHandler(request)
+        if self.action_map.get(request.method.lower()) == "create":
+            request.upload_handlers = [self.arriving]
+        return super().initialize_request(request, *args, **kwargs)
+
+    @documented(
+        "List the versions of a model",
+        name="versions_list",
+        tag="versions",
+        answer=(200, "Versions, newest first.", doc.cursor_page_of(doc.VERSION)),
+        query=[
+            doc.query("branch", "Only the line of this branch: its head, and the first parents of that."),
+            doc.query("author", "Only those of this user."),
+            *doc.CURSOR,
+        ],
+    )
+    def list(self, request: Request, project: str, model: str) -> Response:
+        there = self.model()
+        rows = Version.objects.filter(model=there, trashed_at=None).for_listing()
+        if branch := request.query_params.get("branch"):
+            head = Ref.objects.select_related("version").get(model=there, kind=Ref.Kind.BRANCH, name=branch).version
+            rows = rows.on_line_of(head)
+        if author := request.query_params.get("author"):
+            rows = rows.filter(author__username=author)
+        return self.pages(VersionSerializer, rows, VersionPages())
+
+    @documented(
+        "Publish a version",
+        name="versions_create",
+        tag="versions",
+        answer=(201, "The version. 200 when the same call was made before.", doc.VERSION),
+        errors=(400, 401, 403, 404, 409, 507),
+        consumes=["multipart/form-data"],
+        operation_description="As a form with the files themselves (at most 1,000), or as `application/json` with"
+        f" digests of files that were sent by `uploads/`:\n\n```json\n{doc.PUBLICATION}\n```\n".replace("'", '"')
+        + "\nThe header `Idempotency-Key` makes a repeated call safe.",
+        query=[
+            doc.form("files", "A file. Repeat it for several (curl -F files=@a -F files=@b).", openapi.TYPE_FILE),
+            doc.form("paths", "Its path in the version, where the file's own name is not enough. Repeat it likewise."),
+            doc.form("message", "What changed; the first line is the title."),
+            doc.form("metadata", 'JSON text: {"lr": 0.1}'),
+            doc.form("metrics", 'JSON text: {"accuracy": 0.97} or [{"name": "loss", "value": 0.3, "step": 1}]'),
+            doc.form("branch", "main when left out."),
+            doc.form("parent", "The head that you expect; 409 when it has moved on."),
+            doc.form("base", "parent (change its files) or empty (these files alone).", enum=["parent", "empty"]),
+            doc.form("remove", "A path to take out of the parent's files. Repeat it for several."),
+            doc.form("tag", "Name the version for good."),
+            doc.form("alias", "Point this alias to the version."),
+            openapi.Parameter("Idempotency-Key", openapi.IN_HEADER, type=openapi.TYPE_STRING),
+        ],
+    )
+    def create(self, request: Request, project: str, model: str) -> Response:
+        there = self.model()
+        require(request.user, Action.PUBLISH, there.project)
+        connections.release()  # a form may bring gigabytes
+        with self.arriving:
+            publication = self._publication(request, there)
+            version, new = publish_version(actor=request.user, model=there, publication=publication)
+        self.kwargs["revision"] = str(version.number)
+        return self.show(VersionSerializer, self.version(), 201 if new else 200)
+
+    def _publication(self, request: Request, model: RegisteredModel) -> Publication:
+        key = request.headers.get("Idempotency-Key", "")[:200]
+        if not request.content_type.startswith("multipart/"):
+            return self.read(PublicationInput).publication(key=key)
+        said = self.read(FormPublicationInput)
+        files = request.FILES.getlist("files")
+        paths = _paths(files, request.data.getlist("paths"))
+        if unknown := request.FILES.keys() - {"files"}:
+            raise Invalid("unknown_field", f"Files go into the form field “files”, not “{min(unknown)}”.")
+        uploads.keep_files(actor=request.user, model=model, files=[file.incoming for file in files])
+        arrived = [File(path, file.incoming.sha256) for path, file in zip(paths, files, strict=True)]
+        return said.publication(key=key, arrived=arrived)
+
+    @documented(
+        "Show everything about a version but its bytes",
+        name="versions_read",
+        tag="versions",
+        answer=(200, "The version.", doc.VERSION),
+    )
+    def retrieve(self, request: Request, project: str, model: str, revision: str) -> Response:
+        return self.show(VersionSerializer, self.version())
+
+
+def _paths(files: list[ArrivedFile], paths: list[str]) -> list[str]:
+    if paths and len(paths) != len(files):
+        raise Invalid(
+            "paths_do_not_match", f"{len(files)} files came with {len(paths)} `paths`. Give one for each, or none."
+        )
+    return [path or file.name or "" for path, file in zip(paths or [""] * len(files), files, strict=True)]
+
+
+class TreeViewSet(Room):
+    @documented(
+        "List the root directory of a version",
+        name="tree_list",
+        tag="files",
+        answer=(200, "A page of entries, each with the version that brought it.", doc.page_of(doc.ENTRY)),
+        query=[doc.query("recursive", "true: the files of all directories below.", openapi.TYPE_BOOLEAN), *doc.PAGES],
+    )
+    def list(self, request: Request, project: str, model: str, revision: str) -> Response:
+        return self._listing("")
+
+    @documented(
+        "List a directory below the root",
+        name="tree_list_below",
+        tag="files",
+        answer=(200, "A page of entries, each with the version that brought it.", doc.page_of(doc.ENTRY)),
+        query=[doc.query("recursive", "true: the files of all directories below.", openapi.TYPE_BOOLEAN), *doc.PAGES],
+    )
+    def below(self, request: Request, project: str, model: str, revision: str, path: str) -> Response:
+        return self._listing(path.strip("/"))
+
+    def _listing(self, path: str) -> Response:
+        version = self.version()
+        entry = trees.find(Tree.objects.content_of, version.tree_id, path)
+        if entry is None or not entry.is_directory:
+            raise Tree.DoesNotExist
+        prefix = f"{path}/" if path else ""
+        places = _places(entry.digest, prefix, self.request.query_params.get("recursive") == "true")
+        return self.pages(EntrySerializer, _Listing(version.model, places))
+
+
+class _Listing:
+    """Entries as pages see them: sliced first, then looked up who brought them."""
+
+    def __init__(self, model: RegisteredModel, places: list[trees.Place]) -> None:
+        self.model = model
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, part: slice) -> list[dict[str, Any]]:
+        places = self.places[part]
+        rows = Occurrence.objects.filter(model=self.model, path__in=[place.path for place in places])
+        brought = {
+            (path, digest): number
+            for path, digest, number in rows.values_list("path", "digest", "first_version__number")
+        }
+        return [_shown(place, brought.get((place.path, place.entry.digest))) for place in places]
+
+
+def _places(digest: str, prefix: str, recursive: bool) -> list[trees.Place]:
+    if recursive:
+        return list(trees.walk(Tree.objects.content_of, digest, prefix=prefix))
+    entries = trees.decode(Tree.objects.content_of(digest)).values()
+    return [trees.Place(f"{prefix}{entry.name}", entry) for entry in entries]
+
+
+def _shown(place: trees.Place, version: int | None) -> dict[str, Any]:
+    entry = place.entry
+    return {
+        "path": place.path,
+        "name": place.path.rpartition("/")[2],
+        "type": "directory" if entry.is_directory else "file",
+        "mode": entry.mode,
+        "size": entry.size,
+        "digest": entry.digest,
+        "version": version,
+    }
+
+
+class FileViewSet(Room):
+    @documented(
+        "Download a file of a version",
+        name="files_read",
+        tag="files",
+        answer=(200, "The bytes. 206 with Range, 304 with If-None-Match.", doc.BYTES),
+        errors=(401, 404, 416),
+        produces=["application/octet-stream"],
+        query=[openapi.Parameter("Range", openapi.IN_HEADER, type=openapi.TYPE_STRING, description="bytes=0-999")],
+    )
+    def retrieve(self, request: Request, project: str, model: str, revision: str, path: str) -> HttpResponseBase:
+        version = self.version()
+        entry = trees.find(Tree.objects.content_of, version.tree_id, path.strip("/"))
+        if entry is None or entry.is_directory:
+            raise Tree.DoesNotExist
+        connections.release()  # from here on bytes travel
+        return _file_response(request, entry)
+
+    @documented(
+        "Download a whole version",
+        name="archive_read",
+        tag="files",
+        answer=(200, "A zip or tar of all its files, streamed.", doc.BYTES),
+        produces=["application/zip", "application/x-tar"],
+        query=[doc.query("format", "zip (default) or tar.", enum=["zip", "tar"])],
+    )
+    def archive(self, request: Request, project: str, model: str, revision: str) -> HttpResponseBase:
+        version = self.version()
+        form = request.query_params.get("format", "zip")
+        if form not in ("zip", "tar"):
+            raise Invalid("invalid_format", f"An archive is “zip” or “tar”, not “{form}”.")
+        places = list(trees.walk(Tree.objects.content_of, version.tree_id))
+        connections.release()
+        stream = archives.zip_of if form == "zip" else archives.tar_of
+        response = StreamingHttpResponse(
+            stream(places, version.created_at), content_type="application/zip" if form == "zip" else "application/x-tar"
+        )
+        name = f"{version.model.project.name}-{version.model.name}-v{version.number}.{form}"
+        return _guarded(response, name)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(
+            request, force=True
+        )  # ?format= is ours, and bytes have no other form
+
+
+def _file_response(request: Request, entry: trees.Entry) -> HttpResponseBase:
+    etag = f'"{entry.digest}"'
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None:
+        return _described(unchanged, entry)
+    wanted = request.headers.get("Range", "")
+    if_range = request.headers.get("If-Range")
+    try:
+        part = ranges.requested(wanted, entry.size) if wanted and if_range in (None, etag) else None
+    except ranges.NotSatisfiable:
+        return _described(HttpResponse(status=416, headers={"Content-Range": f"bytes */{entry.size}"}), entry)
+    start, length = part or (0, entry.size)
+    response = FileResponse(
+        Slice(entry.digest, start=start, length=length),
+        status=206 if part else 200,
+        content_type="application/octet-stream",
+    )
+    response["Content-Length"] = str(length)
+    if part:
+        response["Content-Range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
+    return _described(response, entry)
+
+
+def _described(response: HttpResponseBase, entry: trees.Entry) -> HttpResponseBase:
+    digest = base64_of(entry.digest)
+    response["ETag"] = f'"{entry.digest}"'
+    response["Accept-Ranges"] = "bytes"
+    response["Digest"] = f"sha-256={digest}"
+    response["Repr-Digest"] = f"sha-256=:{digest}:"
+    response["Cache-Control"] = "private, no-cache"
+    return _guarded(response, entry.name)
+
+
+def _guarded(response: HttpResponseBase, name: str) -> HttpResponseBase:
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["Content-Security-Policy"] = NEVER_ACTIVE
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+class UploadViewSet(Room):
+    """Uploads are asked for with an account, and sent to a signed address that needs none."""
+
+    parser_classes = [RawBytes]
+    permission_classes = [AllowAny]
+
+    @documented(
+        "Show an upload",
+        name="uploads_read",
+        tag="uploads",
+        answer=(200, "The upload.", doc.STORED),
+        errors=(401, 404, 410),
+    )
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return self.show(UploadSerializer, self._upload())
+
+    @documented(
+        "Send the bytes of an upload",
+        name="uploads_send",
+        tag="uploads",
+        body=doc.RAW,
+        consumes=["application/octet-stream"],
+        answer=(200, "Stored, with its digest.", doc.STORED),
+        errors=(400, 401, 404, 410, 507),
+        query=[doc.query("expires", "From `href`."), doc.query("signature", "From `href`; instead of Authorization.")],
+    )
+    def update(self, request: Request, pk: str) -> Response:
+        upload = self._upload()
+        announced = request.META.get("CONTENT_LENGTH") or ""
+        if announced.isdigit() and int(announced) != upload.size and "HTTP_TRANSFER_ENCODING" not in request.META:
+            raise Invalid(
+                "size_mismatch", f"This upload is for {upload.size:,} bytes, and the body has {int(announced):,}."
+            )
+        return self.show(UploadSerializer, uploads.receive(upload=upload, chunks=body_chunks(request._request)))
+
+    @documented(
+        "Cancel an upload",
+        name="uploads_delete",
+        tag="uploads",
+        answer=(204, "Forgotten.", None),
+        errors=(401, 404, 410),
+    )
+    def destroy(self, request: Request, pk: str) -> Response:
+        uploads.cancel(upload=self._upload())
+        return Response(status=204)
+
+    def _upload(self) -> Upload:
+        query, user = self.request.query_params, self.request.user
+        return uploads.find_upload(
+            actor=user if isinstance(user, User) else None,
+            upload_id=str(self.kwargs["pk"]),
+            signature=query.get("signature", "") if self.request.method == "PUT" else "",
+            expires=query.get("expires", ""),
+        )
+
+
+class UploadOfferViewSet(Room):
+    @documented(
+        "Ask which bytes are missing",
+        name="uploads_create",
+        tag="uploads",
+        body=UploadInput(many=True),
+        answer=(200, "For each file, in the same order: stored already, or where to send it.", [doc.UPLOAD]),
+        errors=(400, 401, 403, 404, 507),
+    )
+    def create(self, request: Request, project: str, model: str) -> Response:
+        there = self.model()
+        require(request.user, Action.UPLOAD, there.project)
+        files = self.read(UploadInput, many=True).validated_data
+        offers = uploads.announce(actor=request.user, model=there, files=files)
+        return Response(OfferSerializer(offers, many=True, context=self.get_serializer_context()).data)
+
+
+class MetricViewSet(Room):
+    @documented(
+        "List the metrics of a version",
+        name="metrics_list",
+        tag="metrics",
+        answer=(200, "Metrics, in the order of logging.", doc.cursor_page_of(doc.METRIC)),
+        query=[doc.query("name", "Only this one."), *doc.CURSOR],
+    )
+    def list(self, request: Request, project: str, model: str, revision: str) -> Response:
+        rows = Metric.objects.filter(version=self.version()).select_related("author")
+        if name := request.query_params.get("name"):
+            rows = rows.filter(name=name)
+        return self.pages(MetricSerializer, rows, MetricPages())
+
+    @documented(
+        "Log metrics to a version",
+        name="metrics_create",
+        tag="metrics",
+        body=MetricInput(many=True),
+        answer=(201, "What was new.", {"added": 2, "unchanged": 0}),
+        errors=(400, 401, 403, 404, 409),
+    )
+    def create(self, request: Request, project: str, model: str, revision: str) -> Response:
+        version = self.version()
+        require(request.user, Action.LOG_METRICS, version.model.project)
+        measured = self.read(MetricInput, many=True).validated_data
+        added = metrics.log_metrics(actor=request.user, version=version, measured=measured)
+        return Response({"added": added, "unchanged": len(measured) - added}, status=201)
+
+
+class RefViewSet(Room):
+    """Branches, tags or aliases, by the `kind` that the route gives."""
+
+    kind = ""
+
+    def refs(self) -> Any:
+        return Ref.objects.filter(model=self.model(), kind=self.kind).select_related("version").order_by("name")
+
+    def list(self, request: Request, project: str, model: str) -> Response:
+        return self.pages(RefSerializer, self.refs())
+
+    def retrieve(self, request: Request, project: str, model: str, name: str) -> Response:
+        return self.show(RefSerializer, self.refs().get(name=name))
+
+    def update(self, request: Request, project: str, model: str, name: str) -> Response:
+        there = self.model()
+        require(request.user, Action.MOVE_REF, there.project)
+        said = self.read(RefInput).validated_data
+        ref, new = refs.set_ref(actor=request.user, model=there, move=refs.Move(self.kind, name, **said))
+        return self.show(RefSerializer, ref, 201 if new else 200)
+
+    def destroy(self, request: Request, project: str, model: str, name: str) -> Response:
+        refs.delete_ref(actor=request.user, model=self.model(), kind=self.kind, name=name)
+        return Response(status=204)
+
+    def moves(self, request: Request, project: str, model: str, name: str) -> Response:
+        rows = RefMove.objects.filter(model=self.model(), kind=self.kind, name=name)
+        return self.pages(RefMoveSerializer, rows.select_related("actor", "from_version", "to_version"), NewestFirst())
+
+
+def _ref_viewset(kind: str, plural: str, moving: str) -> type[RefViewSet]:
+    """Return the viewset of one kind of name, with each call described in its words."""
+    example = doc.REF | {"kind": kind, "name": {"branch": "main", "tag": "v1-release"}.get(kind, "production")}
+    describe = {
+        "list": documented(
+            f"List the {plural}",
+            name=f"{plural}_list",
+            tag="names",
+            answer=(200, f"A page of {plural}.", doc.page_of(example)),
+            query=doc.PAGES,
+        ),
+        "retrieve": documented(
+            f"Show one of the {plural}", name=f"{plural}_read", tag="names", answer=(200, f"The {kind}.", example)
+        ),
+        "update": documented(
+            moving,
+            name=f"{plural}_set",
+            tag="names",
+            body=RefInput,
+            example={"revision": "3", "comment": "better on the test set"},
+            answer=(200, f"The {kind}; 201 when it is new.", example),
+            errors=(400, 401, 403, 404, 409),
+        ),
+        "destroy": documented(
+            f"Delete one of the {plural}; its history stays",
+            name=f"{plural}_delete",
+            tag="names",
+            answer=(204, "Done.", None),
+            errors=(401, 403, 404),
+        ),
+        "moves": documented(
+            f"Show the history of one of the {plural}: who moved it, when, from where to where, why",
+            name=f"{plural}_moves",
+            tag="names",
+            answer=(200, "Moves, newest first.", doc.cursor_page_of(doc.MOVE)),
+            query=doc.CURSOR,
+        ),
+    }
+    methods = {name: decorate(_own(getattr(RefViewSet, name))) for name, decorate in describe.items()}
+    return type(f"{kind.title()}ViewSet", (RefViewSet,), {"kind": kind, **methods})
+
+
+def _own(method: Any) -> Any:
+    """A function of its own for each kind, so that each carries its own description."""
+
+    def call(self: RefViewSet, request: Request, **kwargs: Any) -> Any:
+        return method(self, request, **kwargs)
+
+    call.__name__ = method.__name__
+    return call
+
+
+BranchViewSet = _ref_viewset("branch", "branches", "Make or move a branch")
+TagViewSet = _ref_viewset("tag", "tags", "Make a tag (it does not move)")
+AliasViewSet = _ref_viewset("alias", "aliases", "Point an alias to a version")

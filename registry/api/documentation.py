@@ -1,0 +1,187 @@
+"""What Swagger says about the registry's calls: summaries, bodies and answers with examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_yasg import openapi
+from drf_yasg.utils import no_body, swagger_auto_schema
+
+DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+TIME = "2026-08-01T09:00:00Z"
+
+PROJECT = {
+    "name": "digits",
+    "description": "Reading digits",
+    "visibility": "private",
+    "personal": False,
+    "role": "owner",
+    "created_at": TIME,
+    "url": "http://localhost:8000/v1/projects/digits/",
+}
+MEMBER = {"username": "ben", "role": "contributor", "since": TIME}
+INVITATION = {
+    "id": 3,
+    "email": "cleo@example.org",
+    "role": "viewer",
+    "invited_by": "ada",
+    "created_at": TIME,
+    "expires_at": TIME,
+}
+MODEL = {
+    "project": "digits",
+    "name": "classifier",
+    "kind": "model",
+    "description": "",
+    "versions": 3,
+    "latest": {"number": 3, "digest": DIGEST, "message": "Wider", "author": "ada", "created_at": TIME},
+    "aliases": {"production": 2},
+    "created_at": TIME,
+    "url": "http://localhost:8000/v1/projects/digits/models/classifier/",
+}
+VERSION = {
+    "project": "digits",
+    "model": "classifier",
+    "number": 3,
+    "digest": DIGEST,
+    "tree": DIGEST,
+    "parents": [{"number": 2, "digest": DIGEST}],
+    "branch": "main",
+    "author": "ada",
+    "message": "Wider",
+    "metadata": {"hidden": 64, "lr": 0.1},
+    "created_at": TIME,
+    "refs": [{"kind": "branch", "name": "main"}],
+    "metrics": {"accuracy": 0.97},
+    "files": {"count": 2, "size": 18432},
+    "deprecated": None,
+    "url": "http://localhost:8000/v1/projects/digits/models/classifier/versions/3/",
+}
+PUBLICATION = {
+    "message": "Wider",
+    "parent": "2",
+    "base": "empty",
+    "files": [{"path": "weights.npz", "sha256": DIGEST}],
+    "metadata": {"hidden": 64, "lr": 0.1},
+    "metrics": [{"name": "accuracy", "value": 0.97}, {"name": "loss", "value": 0.3, "step": 1}],
+    "alias": "staging",
+}
+ENTRY = {
+    "path": "weights.npz",
+    "name": "weights.npz",
+    "type": "file",
+    "mode": "100644",
+    "size": 18000,
+    "digest": DIGEST,
+    "version": 3,
+}
+METRIC = {"name": "loss", "value": 0.3, "step": 1, "author": "ada", "created_at": TIME}
+REF = {"kind": "alias", "name": "production", "version": 2, "digest": DIGEST, "protected": False, "updated_at": TIME}
+MOVE = {"from": 1, "to": 2, "actor": "ada", "comment": "better on the test set", "at": TIME}
+UPLOAD = {
+    "id": "0b0e…",
+    "sha256": DIGEST,
+    "size": 18000,
+    "status": "missing",
+    "href": "http://localhost:8000/v1/uploads/0b0e…/?expires=…&signature=…",
+    "method": "PUT",
+    "headers": {},
+    "offset": 0,
+    "expires_at": TIME,
+}
+STORED = {"id": "0b0e…", "sha256": DIGEST, "size": 18000, "offset": 18000, "status": "stored", "expires_at": TIME}
+EVENT = {
+    "id": 9,
+    "at": TIME,
+    "actor": "ada",
+    "action": "alias.moved",
+    "subject": "digits/classifier@production",
+    "before": {"version": 1},
+    "after": {"version": 2, "comment": "better on the test set"},
+    "token": "",
+    "address": "127.0.0.1",
+    "request_id": "5f2a…",
+}
+
+ERRORS = {
+    400: ("What was sent cannot be taken.", "invalid", "name: Use letters, digits and . _ -"),
+    401: ("Not signed in, or with wrong credentials.", "not_authenticated", "Sign in first."),
+    403: ("You may see it, and not do this.", "role_too_low", "It takes the role contributor."),
+    404: ("There is no such thing, or you may not see it.", "not_found", "There is nothing here that you may see."),
+    409: ("The state is another one.", "parent_moved", "“main” is at version 4 now."),
+    410: ("It has expired.", "upload_expired", "Ask for a new upload."),
+    416: ("The file has no such range.", "range_not_satisfiable", "The file has 18000 bytes."),
+    429: ("Too many; Retry-After says when.", "throttled", "Try again in 60 seconds."),
+    507: ("The disk is full.", "storage_full", "Nothing was kept."),
+}
+
+
+def page_of(example: Any) -> dict[str, Any]:
+    return {"count": 1, "next": None, "previous": None, "results": [example]}
+
+
+def cursor_page_of(example: Any) -> dict[str, Any]:
+    return {"next": None, "previous": None, "results": [example]}
+
+
+def documented(
+    summary: str,
+    *,
+    name: str,
+    tag: str,
+    answer: tuple[int, str, Any],
+    body: Any = None,
+    example: Any = None,
+    errors: tuple[int, ...] = (401, 404),
+    query: list[openapi.Parameter] | None = None,
+    **more: Any,
+) -> Callable[..., Any]:
+    """Describe one operation: `answer` is (status, words, example or a schema), `body` a serializer with an example."""
+    status, words, shown = answer
+    responses = {status: _response(words, shown)} | {code: _error(code) for code in errors}
+    return swagger_auto_schema(
+        operation_id=name,
+        operation_summary=summary,
+        tags=[tag],
+        responses=responses,
+        request_body=no_body if body is None else _body(body, example),
+        manual_parameters=query or [],
+        **more,
+    )
+
+
+def query(name: str, words: str, kind: str = openapi.TYPE_STRING, **more: Any) -> openapi.Parameter:
+    return openapi.Parameter(name, openapi.IN_QUERY, description=words, type=kind, **more)
+
+
+def form(name: str, words: str, kind: str = openapi.TYPE_STRING, **more: Any) -> openapi.Parameter:
+    return openapi.Parameter(name, openapi.IN_FORM, description=words, type=kind, **more)
+
+
+PAGES = [query("page", "Which page.", openapi.TYPE_INTEGER), query("page_size", "At most 200.", openapi.TYPE_INTEGER)]
+CURSOR = [query("cursor", "From `next`."), query("page_size", "At most 200.", openapi.TYPE_INTEGER)]
+BYTES = openapi.Schema(type=openapi.TYPE_FILE)
+RAW = openapi.Schema(type=openapi.TYPE_STRING, format=openapi.FORMAT_BINARY)
+
+
+def _body(serializer: Any, example: Any) -> Any:
+    """Return the serializer with its example: Swagger UI fills “Try it out” with it."""
+    if example is None or isinstance(serializer, openapi.Schema):
+        return serializer
+    fields = {"swagger_schema_fields": {"example": example}}
+    kind = serializer if isinstance(serializer, type) else type(serializer)
+    meta = type("Meta", (getattr(kind, "Meta", object),), fields | {"ref_name": kind.__name__})
+    shown = type(kind.__name__, (kind,), {"Meta": meta, "__doc__": kind.__doc__})
+    return shown
+
+
+def _response(words: str, shown: Any) -> openapi.Response:
+    if isinstance(shown, openapi.Schema):
+        return openapi.Response(words, schema=shown)
+    return openapi.Response(words, examples=None if shown is None else {"application/json": shown})
+
+
+def _error(status: int) -> openapi.Response:
+    words, code, message = ERRORS[status]
+    return _response(words, {"error": {"code": code, "message": message}})

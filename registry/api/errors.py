@@ -1,0 +1,146 @@
+"""The only place where exceptions become HTTP: {"error": {"code", "message", "fields"?}}. Codes are in docs/api.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from accounts.errors import Forbidden, Refusal, Throttled
+from registry.models import Ref, RegisteredModel, Version
+
+SIGN_IN = "Sign in first: send “Authorization: Bearer <access>” with the token of /auth/login/, or an access token."
+HIDDEN = {
+    Version: "This model has no such version.",
+    RegisteredModel: "This project has no such model, or no more.",
+    Ref: "This model has no such name.",
+}
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer what a view raised; None (a real 500) for what nobody foresaw."""
+    set_rollback()
+    user = getattr(context.get("request"), "user", None)
+    anonymous = user is None or not user.is_authenticated
+    if anonymous and isinstance(error, (ObjectDoesNotExist, Http404, PermissionDenied, Forbidden)):
+        return _unauthorized("not_authenticated", SIGN_IN)
+    if isinstance(error, Refusal):
+        return _refusal(error)
+    if isinstance(error, ObjectDoesNotExist):
+        return _answer(404, "not_found", _not_here(error))
+    if isinstance(error, MultipleObjectsReturned):
+        return _answer(400, "ambiguous_revision", "This begins several digests. Give more of its digits.")
+    if isinstance(error, ValidationError):
+        return _invalid(error)
+    if isinstance(error, OperationalError):
+        return _answer(
+            503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"}
+        )
+    return _framework(error)
+
+
+def _refusal(error: Refusal) -> Response:
+    if error.status == 401:
+        return _unauthorized(error.code, error.message)
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, Throttled) else {}
+    return _answer(error.status, error.code, error.message, headers, error.fields)
+
+
+def _not_here(error: ObjectDoesNotExist) -> str:
+    for model, said in HIDDEN.items():
+        if isinstance(error, model.DoesNotExist):
+            return said
+    return "There is nothing here that you may see. Check the name, or ask to be made a member."
+
+
+def _invalid(error: ValidationError) -> Response:
+    if hasattr(error, "error_dict"):
+        code = next((item.code for items in error.error_dict.values() for item in items if item.code), "invalid")
+        fields = error.message_dict
+        name, messages = next(iter(fields.items()))
+        message = messages[0] if name == "__all__" else f"{name}: {messages[0]}"
+        return _answer(400, code or "invalid", message, fields=fields)
+    return _answer(400, error.error_list[0].code or "invalid", error.messages[0])
+
+
+def _framework(error: Exception) -> Response | None:
+    if isinstance(error, Http404):
+        error = exceptions.NotFound("There is nothing at this address. /docs/ lists what is.")
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied(*error.args)
+    if not isinstance(error, exceptions.APIException):
+        return None
+    if isinstance(error, exceptions.NotAuthenticated):
+        return _unauthorized("not_authenticated", SIGN_IN)
+    if isinstance(error, exceptions.AuthenticationFailed):
+        return _unauthorized(str(getattr(error.detail, "code", "authentication_failed")), str(error.detail))
+    if isinstance(error, exceptions.ValidationError):
+        name, message = _first("", error.detail)
+        return _answer(400, "invalid", f"{name}: {message}" if name else message, fields=_as_fields(error.detail))
+    code = str(getattr(error.detail, "code", error.default_code))
+    headers = {"Retry-After": str(int(error.wait))} if getattr(error, "wait", None) else {}
+    return _answer(error.status_code, "invalid_json" if code == "parse_error" else code, str(error.detail), headers)
+
+
+def _first(name: str, detail: Any) -> tuple[str, str]:
+    """Return the first message in what a serializer found, and the way to it."""
+    if isinstance(detail, dict):
+        key, below = next(iter(detail.items()))
+        way = "" if key == "non_field_errors" else str(key)
+        return _first(".".join(filter(None, (name, way))), below)
+    if isinstance(detail, list):
+        place, below = next(((n, item) for n, item in enumerate(detail) if item), (0, "invalid"))
+        return _first(f"{name}[{place}]" if isinstance(below, dict) else name, below)
+    return name, str(detail)
+
+
+def _as_fields(detail: Any) -> dict[str, Any]:
+    return detail if isinstance(detail, dict) else {"items": detail} if any(detail) else {}
+
+
+def _unauthorized(code: str, message: str) -> Response:
+    return _answer(401, code, message, {"WWW-Authenticate": 'Bearer realm="LMVP"'})
+
+
+def _answer(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None, fields: Any = None
+) -> Response:
+    return Response(_body(code, message, fields), status=status, headers=headers)
+
+
+def _body(code: str, message: str, fields: Any = None) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message} | ({"fields": fields} if fields else {})}
+
+
+# --- Outside DRF's views: unknown addresses, and what nobody foresaw
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.path_info.startswith(("/v1/", "/auth/")) or not request.accepts("text/html")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    message = "There is nothing at this address. /docs/ lists what is."
+    if _wants_json(request):
+        return JsonResponse(_body("not_found", message), status=404)
+    return render(request, "registry/error.html", {"heading": "Nothing here", "message": message}, status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    message = "Something went wrong on our side; nothing half-done was kept. Try again, and if it stays, tell the"
+    message += f" administrator the request id {getattr(request, 'request_id', '')}."
+    if _wants_json(request):
+        return JsonResponse(_body("server_error", message), status=500)
+    return render(request, "registry/error.html", {"heading": "That failed", "message": message}, status=500)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400s from before any view: a host that is not ours, above all."""
+    message = "This request was refused. When the server's name is new, set LMVP_URL to it and start the server again."
+    return JsonResponse(_body("bad_request", message), status=400)

@@ -1,0 +1,103 @@
+"""Bodies on their way in: JSON within bounds, forms whose files are hashed while they stream, and raw bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser, JSONParser
+
+from registry.digests import CHUNK
+from registry.errors import Invalid, TooLarge
+from registry.storage import Incoming
+
+
+class BoundedJSON(JSONParser):
+    """JSON of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes, without NaN, and not nested to crash the reader."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise TooLarge("too_large", f"A JSON body has at most {limit:,} bytes. Send bytes by uploads/ instead.")
+        try:
+            return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"The body is no JSON: {error}") from None
+
+
+def _refuse_constant(text: str) -> None:
+    raise ParseError(f"{text} is no JSON number. Leave it out, or send it as a text.")
+
+
+class RawBytes(BaseParser):
+    """Any body, left unread: the view streams it."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> None:
+        return None
+
+
+def body_chunks(request: HttpRequest) -> Iterator[bytes]:
+    """Yield the request's body piece by piece; Invalid when it ends before its announced length."""
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    stream = request.META["wsgi.input"] if chunked else request
+    came = 0
+    try:
+        while piece := stream.read(CHUNK):
+            came += len(piece)
+            yield piece
+    except OSError as error:
+        raise _cut(came) from error
+    if announced.isdigit() and not chunked and came < int(announced):
+        raise _cut(came)
+
+
+def _cut(came: int) -> Invalid:
+    return Invalid("size_mismatch", f"The connection ended after {came:,} bytes. Send the file again.")
+
+
+class ArrivedFile(UploadedFile):
+    """A file of a form, hashed and on disk already, waiting to be kept."""
+
+    def __init__(self, incoming: Incoming, name: str, content_type: str) -> None:
+        super().__init__(io.BytesIO(), name, content_type, incoming.size)
+        self.incoming = incoming
+
+
+class HashingUploadHandler(FileUploadHandler):
+    """Streams each file of a form into the incoming directory; whoever made it leaves its `with` in the end."""
+
+    chunk_size = 256 * 1024
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request)
+        self.arrived: list[Incoming] = []
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        self.arrived.append(Incoming(limit=settings.LMVP_MAX_FILE_SIZE))
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self.arrived[-1].write(raw_data)
+
+    def file_complete(self, file_size: int) -> ArrivedFile:
+        return ArrivedFile(self.arrived[-1], self.file_name or "", self.content_type or "")
+
+    def __enter__(self) -> HashingUploadHandler:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for incoming in self.arrived:  # those that were not stored
+            incoming.discard()

@@ -1,0 +1,55 @@
+"""What the registry's viewsets share: finding the project, model and version of an address, and answering in pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import serializers, viewsets
+from rest_framework.parsers import FormParser
+from rest_framework.response import Response
+
+from registry.api.pagination import NumberedPages
+from registry.api.parsers import BoundedJSON
+from registry.models import Project, RegisteredModel, Version
+from registry.services.projects import find_project
+from registry.services.registered_models import find_model
+
+
+class Room(viewsets.GenericViewSet[Any]):
+    """A viewset under /v1/: takes JSON, and reads its place from the address."""
+
+    parser_classes = [BoundedJSON, FormParser]
+    queryset = Project.objects.none()
+    serializer_class = serializers.Serializer
+    swagger_fake_view = False
+
+    def project(self) -> Project:
+        return find_project(actor=self.request.user, name=self.kwargs["project"])
+
+    def model(self) -> RegisteredModel:
+        return find_model(actor=self.request.user, project=self.kwargs["project"], name=self.kwargs["model"])
+
+    def version(self) -> Version:
+        """Return the version of the address, with all that is shown of it."""
+        model = self.model()
+        version = Version.objects.filter(trashed_at=None).for_listing().at(model, self.kwargs["revision"])
+        version.model = model
+        return version
+
+    def read(self, serializer: type[serializers.Serializer[Any]], **options: Any) -> serializers.Serializer[Any]:
+        """Return the body, checked by a serializer."""
+        checked = serializer(data=self.request.data, context=self.get_serializer_context(), **options)
+        checked.is_valid(raise_exception=True)
+        return checked
+
+    def show(self, serializer: type[serializers.Serializer[Any]], instance: Any, status: int = 200) -> Response:
+        return Response(serializer(instance, context=self.get_serializer_context()).data, status=status)
+
+    def pages(
+        self, serializer: type[serializers.Serializer[Any]], rows: QuerySet[Any] | list[Any], paginator: Any = None
+    ) -> Response:
+        """Answer one page of rows."""
+        paginator = paginator or NumberedPages()
+        page = paginator.paginate_queryset(rows, self.request, view=self)
+        return paginator.get_paginated_response(serializer(page, many=True, context=self.get_serializer_context()).data)

@@ -1,0 +1,361 @@
+"""The shape of the registry's JSON. Decides nothing: inputs become arguments of services, outputs are read from rows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from registry.models import Event, Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
+from registry.services.metrics import Measured
+from registry.services.uploads import Offer, Wanted, sign
+from registry.services.versions import File, Publication
+from registry.trees import FILE
+
+ROLE_NAMES = [role.label for role in Role]
+
+
+class LimitedText(serializers.CharField):
+    """Text whose white space is kept."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"trim_whitespace": False, "allow_blank": True} | kwargs))
+
+
+# --- Projects and members
+
+
+class ProjectSerializer(serializers.ModelSerializer[Project]):
+    personal = serializers.SerializerMethodField(help_text="Whether it is a user's own, named after the username.")
+    role = serializers.SerializerMethodField(help_text="Yours; null for somebody who is no member.")
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Project
+        fields = ["name", "description", "visibility", "personal", "role", "created_at", "url"]
+
+    def get_personal(self, project: Project) -> bool:
+        return project.personal_of_id is not None
+
+    def get_role(self, project: Project) -> str | None:
+        role = getattr(project, "role", None)
+        return Role(role).label if role is not None else None
+
+    def get_url(self, project: Project) -> str:
+        return reverse("project", args=[project.name], request=self.context.get("request"))
+
+
+class ProjectInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=39, help_text="Lower-case letters, digits, hyphens.")
+    description = LimitedText(required=False, max_length=2000)
+    visibility = serializers.ChoiceField(choices=Visibility.values, required=False)
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField(source="user.username")
+    role = serializers.CharField(source="get_role_display")
+    since = serializers.DateTimeField(source="created_at")
+
+
+class MemberInput(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=39)
+    role = serializers.ChoiceField(choices=ROLE_NAMES)
+
+
+class RoleInput(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(choices=ROLE_NAMES)
+
+
+class InvitationSerializer(serializers.ModelSerializer[Invitation]):
+    role = serializers.CharField(source="get_role_display")
+    invited_by = serializers.CharField(source="invited_by.username")
+
+    class Meta:
+        model = Invitation
+        fields = ["id", "email", "role", "invited_by", "created_at", "expires_at"]
+
+
+class InvitationInput(serializers.Serializer[Any]):
+    email = serializers.EmailField()
+    role = serializers.ChoiceField(choices=ROLE_NAMES, default=Role.CONTRIBUTOR.label)
+
+
+class AcceptanceInput(serializers.Serializer[Any]):
+    token = serializers.CharField(max_length=200, help_text="From the mailed link.")
+
+
+class AcceptanceSerializer(serializers.Serializer[Any]):
+    project = serializers.CharField(source="project.name")
+    role = serializers.CharField(source="get_role_display")
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    actor = serializers.CharField(source="actor.username", allow_null=True)
+
+    class Meta:
+        model = Event
+        fields = ["id", "at", "actor", "action", "subject", "before", "after", "token", "address", "request_id"]
+
+
+# --- Models and versions
+
+
+class LatestSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    digest = serializers.CharField()
+    message = serializers.CharField()
+    author = serializers.CharField(source="author_name")
+    created_at = serializers.DateTimeField()
+
+
+class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
+    project = serializers.CharField(source="project.name")
+    versions = serializers.IntegerField(source="last_number", help_text="The number of the newest version.")
+    latest = serializers.SerializerMethodField()
+    aliases = serializers.SerializerMethodField(help_text="Name → version number.")
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = RegisteredModel
+        fields = ["project", "name", "kind", "description", "versions", "latest", "aliases", "created_at", "url"]
+
+    def get_latest(self, model: RegisteredModel) -> dict[str, Any] | None:
+        heads = [ref for ref in model.refs.all() if ref.kind == Ref.Kind.BRANCH and ref.name == model.default_branch]
+        return dict(LatestSerializer(heads[0].version).data) if heads else None
+
+    def get_aliases(self, model: RegisteredModel) -> dict[str, int]:
+        return {ref.name: ref.version.number for ref in model.refs.all() if ref.kind == Ref.Kind.ALIAS}
+
+    def get_url(self, model: RegisteredModel) -> str:
+        return reverse("model", args=[model.project.name, model.name], request=self.context.get("request"))
+
+
+class ModelInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=96, help_text="Letters, digits and . _ -")
+    kind = serializers.ChoiceField(choices=RegisteredModel.Kind.values, required=False)
+    description = LimitedText(required=False, max_length=2000)
+
+
+class ParentSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    digest = serializers.CharField()
+
+
+class RefNameSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    name = serializers.CharField()
+
+
+class FilesSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField(source="files")
+    size = serializers.IntegerField(help_text="Bytes.")
+
+
+class VersionSerializer(serializers.ModelSerializer[Version]):
+    project = serializers.CharField(source="model.project.name")
+    model = serializers.CharField(source="model.name")
+    tree = serializers.CharField(source="tree_id", help_text="Digest of the root directory.")
+    parents = ParentSerializer(many=True)
+    author = serializers.CharField(source="author_name", help_text="The username as it was then.")
+    metadata = serializers.DictField()
+    refs = RefNameSerializer(many=True, source="refs.all")
+    metrics = serializers.SerializerMethodField(help_text="The latest value of each name.")
+    files = FilesSerializer(source="tree")
+    deprecated = serializers.SerializerMethodField(help_text="Why it should not be used any more, or null.")
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Version
+        fields = [
+            "project", "model", "number", "digest", "tree", "parents", "branch", "author", "message", "metadata",
+            "created_at", "refs", "metrics", "files", "deprecated", "url",
+        ]  # fmt: skip
+
+    def get_metrics(self, version: Version) -> dict[str, float | str]:
+        return {metric.name: metric.shown for metric in version.latest_metrics}
+
+    def get_deprecated(self, version: Version) -> str | None:
+        return version.deprecated or None
+
+    def get_url(self, version: Version) -> str:
+        place = [version.model.project.name, version.model.name, str(version.number)]
+        return reverse("version", args=place, request=self.context.get("request"))
+
+
+class EntrySerializer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    name = serializers.CharField()
+    type = serializers.ChoiceField(choices=["file", "directory"])
+    mode = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes; of a directory, of all its files.")
+    digest = serializers.CharField(help_text="SHA-256 of a file's bytes, or the digest of a directory.")
+    version = serializers.IntegerField(help_text="The version that brought it.", allow_null=True)
+
+
+# --- Metrics
+
+
+class MetricSerializer(serializers.ModelSerializer[Metric]):
+    author = serializers.CharField(source="author.username")
+
+    class Meta:
+        model = Metric
+        fields = ["name", "value", "text", "step", "author", "created_at"]
+
+    def to_representation(self, metric: Metric) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(metric)
+        del shown["text" if metric.text is None else "value"]
+        return shown
+
+
+class MetricInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=200)
+    value = serializers.FloatField(required=False, help_text="A finite number …")
+    text = serializers.CharField(required=False, max_length=1000, help_text="… or a text.")
+    step = serializers.IntegerField(required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> Measured:
+        if ("value" in attrs) == ("text" in attrs):
+            raise serializers.ValidationError("Give either a `value` (a number) or a `text`.")
+        return Measured(attrs["name"], attrs.get("value", attrs.get("text", "")), attrs.get("step"))
+
+
+class MetricsAddedSerializer(serializers.Serializer[Any]):
+    added = serializers.IntegerField()
+    unchanged = serializers.IntegerField(help_text="Values that were there already.")
+
+
+# --- Uploads
+
+
+class UploadInput(serializers.Serializer[Any]):
+    size = serializers.IntegerField(min_value=0, help_text="Bytes.")
+    sha256 = serializers.CharField(
+        required=False, allow_blank=True, max_length=64, help_text="Leave out to hash while sending."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> Wanted:
+        return Wanted(attrs["size"], attrs.get("sha256", ""))
+
+
+class OfferSerializer(serializers.Serializer[Any]):
+    """One file of the answer: stored, or where to send it."""
+
+    id = serializers.CharField(required=False)
+    sha256 = serializers.CharField(allow_null=True)
+    size = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=["stored", "missing"])
+    href = serializers.CharField(required=False, help_text="Send the bytes here; it needs no Authorization header.")
+    method = serializers.CharField(required=False)
+    headers = serializers.DictField(required=False)
+    offset = serializers.IntegerField(required=False)
+    expires_at = serializers.DateTimeField(required=False)
+
+    def to_representation(self, offer: Offer) -> dict[str, Any]:
+        wanted, upload = offer.wanted, offer.upload
+        if upload is None:
+            return {"sha256": wanted.sha256, "size": wanted.size, "status": "stored"}
+        query = sign(upload)
+        href = reverse("upload", args=[upload.pk], request=self.context.get("request"))
+        return {
+            "id": str(upload.pk),
+            "sha256": wanted.sha256 or None,
+            "size": wanted.size,
+            "status": "missing",
+            "href": f"{href}?expires={query['expires']}&signature={query['signature']}",
+            "method": "PUT",
+            "headers": {},
+            "offset": upload.offset,
+            "expires_at": serializers.DateTimeField().to_representation(upload.expires_at),
+        }
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    sha256 = serializers.SerializerMethodField()
+    status = serializers.SerializerMethodField(help_text="missing or stored")
+
+    class Meta:
+        model = Upload
+        fields = ["id", "sha256", "size", "offset", "status", "expires_at"]
+
+    def get_sha256(self, upload: Upload) -> str | None:
+        return upload.sha256 or None
+
+    def get_status(self, upload: Upload) -> str:
+        return "stored" if upload.stored_at else "missing"
+
+
+# --- Publishing
+
+
+class JSONText(serializers.JSONField):
+    """A JSON value; in a form, its text."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        value = super().get_value(dictionary)
+        return json.loads(value) if isinstance(value, str) and value.strip() else value
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
+class FileInput(serializers.Serializer[Any]):
+    path = serializers.CharField(trim_whitespace=False)
+    sha256 = serializers.CharField(max_length=64)
+    mode = serializers.CharField(default=FILE, max_length=6)
+
+
+class PublicationInput(serializers.Serializer[Any]):
+    message = LimitedText(required=False, default="", help_text="The first line is the title.")
+    branch = serializers.CharField(default="main", max_length=100)
+    parent = serializers.CharField(
+        required=False, allow_null=True, help_text="The head that you expect; 409 when it has moved on."
+    )
+    files = FileInput(many=True, required=False)
+    base = serializers.ChoiceField(
+        choices=["parent", "empty"], default="parent", help_text="empty: the files are all there is."
+    )
+    remove = serializers.ListField(child=serializers.CharField(trim_whitespace=False), required=False)
+    metadata = serializers.DictField(required=False)
+    metrics = MetricInput(many=True, required=False)
+    tag = serializers.CharField(required=False, allow_null=True, max_length=100)
+    alias = serializers.CharField(required=False, allow_null=True, max_length=100)
+
+    def publication(self, *, key: str = "", arrived: list[File] | None = None) -> Publication:
+        """Return what was asked for, with the files that came in the same form; only after is_valid()."""
+        said = dict(self.validated_data)
+        files = [File(file["path"], file["sha256"], file["mode"]) for file in said.pop("files", [])]
+        return Publication(files=arrived or files, idempotency_key=key, **said)
+
+
+class RefInput(serializers.Serializer[Any]):
+    revision = serializers.CharField(max_length=100, help_text="What it shall name: 3, v3, latest, a name, a digest.")
+    expected = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=100,
+        help_text="What it names now, as you believe; null: nothing. 409 otherwise.",
+    )
+    comment = LimitedText(required=False, default="", max_length=1000, help_text="Why.")
+
+
+class RefSerializer(serializers.ModelSerializer[Ref]):
+    version = serializers.IntegerField(source="version.number")
+    digest = serializers.CharField(source="version.digest")
+
+    class Meta:
+        model = Ref
+        fields = ["kind", "name", "version", "digest", "protected", "updated_at"]
+
+
+class RefMoveSerializer(serializers.Serializer[Any]):
+    to = serializers.IntegerField(source="to_version.number", default=None, allow_null=True)
+    actor = serializers.CharField(source="actor.username")
+    comment = serializers.CharField()
+    at = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        came = serializers.IntegerField(source="from_version.number", default=None, allow_null=True)
+        return {"from": came, **super().get_fields()}

@@ -1,0 +1,52 @@
+"""What every test may use: the cast, an API client, and the machine's services."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from rest_framework.test import APIClient
+
+from tests.cast import Cast, make_cast
+
+
+@pytest.fixture(autouse=True)
+def _a_server_of_its_own(settings, tmp_path: Path) -> None:
+    """Bytes in a directory of the test, mails in the outbox, quick hashing of passwords."""
+    settings.LMVP_DATA_DIR = tmp_path
+    settings.INCOMING_DIR = tmp_path / "incoming"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "blobs": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "blobs"},
+        },
+    }
+    settings.MAIL_IN_BACKGROUND = False
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *django_settings.PASSWORD_HASHERS]
+
+
+@pytest.fixture
+def api() -> APIClient:
+    """Nobody's client; `api.force_authenticate(user)` makes it somebody's, a real token through credentials()."""
+    return APIClient()
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """alice owns the project `vision`; bob contributes, carol maintains, dave views; charlie is an outsider."""
+    return make_cast()
+
+
+@pytest.fixture
+def postgresql(db: None) -> None:
+    """Skip what only PostgreSQL can show; in CI its run on PostgreSQL is mandatory."""
+    if connection.vendor != "postgresql":
+        pytest.skip("needs PostgreSQL: make test DATABASE_URL=postgres://…")
+
+
+def pytest_report_header() -> str:
+    return f"lmvp: {django_settings.DATABASES['default']['ENGINE']}, services required: {'LMVP_REQUIRE_SERVICES' in os.environ}"
