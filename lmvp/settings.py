@@ -113,7 +113,8 @@ TEMPLATES = [
 
 # --- Database: SQLite in the data directory, or what DATABASE_URL names
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{LMVP_DATA_DIR / 'lmvp.sqlite3'}")}
+_embedded = {"ENGINE": "django.db.backends.sqlite3", "NAME": LMVP_DATA_DIR / "lmvp.sqlite3"}
+DATABASES = {"default": env.db_url("DATABASE_URL") if env.str("DATABASE_URL", default="") else _embedded}
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {

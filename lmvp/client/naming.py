@@ -1,0 +1,130 @@
+"""Which model a name means, and what to say when it means none. Reads only."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lmvp.client.errors import AmbiguousName, AuthenticationError, NotFound, ValidationFailed
+from lmvp.client.http import Session, path_of
+
+WRITING_ROLES = frozenset(["contributor", "maintainer", "owner"])
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A model's full name; `str()` gives project/model."""
+
+    project: str
+    model: str
+
+    @property
+    def path(self) -> str:
+        """Its API path."""
+        return path_of("projects", self.project, "models", self.model)
+
+    def version_path(self, revision: str | int) -> str:
+        return path_of("projects", self.project, "models", self.model, "versions", revision)
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.model}"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Resolves names for one caller. `project` is the one that names without “/” belong to, if there is one."""
+
+    session: Session
+    project: str | None = None
+
+    def default_project(self) -> str | None:
+        return self.project or os.environ.get("LMVP_PROJECT") or None
+
+    def resolve(self, name: str, *, writing: bool = False) -> ModelName:
+        """Return what the name means: project/model; else the default project's; else the personal project's; else
+        the only visible model of that name (writing: that one may write). AmbiguousName lists several."""
+        if "/" in name:
+            return _split(name)
+        if not name:
+            raise ValidationFailed("The name is empty. Write it like project/model.")
+        if project := self.default_project():
+            return ModelName(project, name)
+        personal = self.personal_project()
+        own = [ModelName(personal, model) for model in self.models_of(personal)] if personal else []
+        for one in own:
+            if one.model.lower() == name.lower():
+                return one
+        return self._elsewhere(name, personal, own, writing=writing)
+
+    def _elsewhere(self, name: str, personal: str | None, own: list[ModelName], *, writing: bool) -> ModelName:
+        projects = [
+            project["name"]
+            for project in self.session.pages(path_of("projects"), page_size=200)
+            if project["name"] != personal and (not writing or project["role"] in WRITING_ROLES)
+        ]
+        visible = [ModelName(project, model) for project in projects for model in self.models_of(project)]
+        fitting = [one for one in visible if one.model.lower() == name.lower()]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            listed = sorted(map(str, fitting))
+            raise AmbiguousName(
+                f"“{name}” may be any of {', '.join(listed)}. Write it in full, or set LMVP_PROJECT.",
+                fields={"models": listed},
+            )
+        if writing and personal:
+            return ModelName(personal, name)
+        raise NotFound(f"There is no model “{name}” that you may see.{_meant(name, own + visible)} {self._next_step()}")
+
+    def personal_project(self) -> str | None:
+        """Return the caller's, or None for someone who is not signed in."""
+        try:
+            username: str = self.session.call("GET", "/auth/me/")["username"]
+        except AuthenticationError:
+            if self.session.has_credentials:
+                raise
+            return None
+        return username
+
+    def models_of(self, project: str) -> list[str]:
+        with contextlib.suppress(NotFound):
+            return [m["name"] for m in self.session.pages(path_of("projects", project, "models"), page_size=200)]
+        return []
+
+    @contextlib.contextmanager
+    def explained(self, name: ModelName, revision: str | int | None = None) -> Iterator[None]:
+        """Say of a NotFound what exactly is missing, and what may have been meant."""
+        try:
+            yield
+        except NotFound as error:
+            raise self._missing(name, revision, error) from error
+
+    def _missing(self, name: ModelName, revision: str | int | None, error: NotFound) -> NotFound:
+        models = [ModelName(name.project, model) for model in self.models_of(name.project)]
+        if name.model.lower() not in (one.model.lower() for one in models):
+            meant = _meant(name.model, models)
+            return error.saying(f"There is no model {name} that you may see.{meant} {self._next_step()}")
+        if revision is None:
+            return error
+        return error.saying(f"{name} has no revision “{revision}”. See what it has: lmvp.show_history({str(name)!r}).")
+
+    def _next_step(self) -> str:
+        if self.session.has_credentials:
+            return "List what there is: lmvp.models(project), or make it: lmvp.publish(name, path)."
+        return "You are not signed in: `lmvp login` or lmvp.login(…) may show you more."
+
+
+def _split(name: str) -> ModelName:
+    project, _, model = name.partition("/")
+    if not project or not model or "/" in model:
+        raise ValidationFailed(f"“{name}” is not the name of a model. Write it like project/model.")
+    return ModelName(project, model)
+
+
+def _meant(name: str, visible: list[ModelName]) -> str:
+    by_model = {one.model.lower(): str(one) for one in visible}
+    close = difflib.get_close_matches(name.lower(), by_model, n=1, cutoff=0.6)
+    return f" Did you mean {by_model[close[0]]}?" if close else ""
