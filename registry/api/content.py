@@ -132,7 +132,7 @@ class VersionViewSet(Room):
             publication = self._publication(request, there)
             version, new = publish_version(actor=request.user, model=there, publication=publication)
         self.kwargs["revision"] = str(version.number)
-        return self.show(VersionSerializer, self.version(), 201 if new else 200)
+        return self.show(VersionSerializer, self.shown_version(), 201 if new else 200)
 
     def _publication(self, request: Request, model: RegisteredModel) -> Publication:
         key = request.headers.get("Idempotency-Key", "")[:200]
@@ -154,7 +154,7 @@ class VersionViewSet(Room):
         answer=(200, "The version.", doc.VERSION),
     )
     def retrieve(self, request: Request, project: str, model: str, revision: str) -> Response:
-        return self.show(VersionSerializer, self.version())
+        return self.show(VersionSerializer, self.shown_version())
 
 
 def _paths(files: list[ArrivedFile], paths: list[str]) -> list[str]:

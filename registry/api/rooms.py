@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from registry.api.pagination import NumberedPages
 from registry.api.parsers import BoundedJSON
 from registry.models import Project, RegisteredModel, Version
+from registry.models.versions import VersionQuerySet
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
 
@@ -31,9 +32,16 @@ class Room(viewsets.GenericViewSet[Any]):
         return find_model(actor=self.request.user, project=self.kwargs["project"], name=self.kwargs["model"])
 
     def version(self) -> Version:
+        """Return the version of the address."""
+        return self._version_from(Version.objects.all())
+
+    def shown_version(self) -> Version:
         """Return the version of the address, with all that is shown of it."""
+        return self._version_from(Version.objects.for_listing())
+
+    def _version_from(self, versions: VersionQuerySet) -> Version:
         model = self.model()
-        version = Version.objects.filter(trashed_at=None).for_listing().at(model, self.kwargs["revision"])
+        version = versions.filter(trashed_at=None).at(model, self.kwargs["revision"])
         version.model = model
         return version
 

@@ -258,7 +258,8 @@ class OfferSerializer(serializers.Serializer[Any]):
         if upload is None:
             return {"sha256": wanted.sha256, "size": wanted.size, "status": "stored"}
         query = sign(upload)
-        href = reverse("upload", args=[upload.pk], request=self.context.get("request"))
+        # Without the last slash: behind one, `curl -T` would add the file's name.
+        href = reverse("upload", args=[upload.pk], request=self.context.get("request")).rstrip("/")
         return {
             "id": str(upload.pk),
             "sha256": wanted.sha256 or None,
