@@ -42,11 +42,17 @@ def _kept_secret_key() -> str:
     return path.read_text().strip()
 
 
-SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY = os.environ.get("SECRET_KEY", "")  # as it is: env.str would follow a leading "$"
 if not SECRET_KEY:
     if S3_BUCKET:
         raise ImproperlyConfigured("Set SECRET_KEY: replicas that share the store S3_BUCKET must share one key too.")
-    SECRET_KEY = _kept_secret_key()
+    try:
+        SECRET_KEY = _kept_secret_key()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data directory {LMVP_DATA_DIR} cannot be written ({error.strerror}). Give it to user {os.getuid()},"
+            " or name another one with LMVP_DATA_DIR."
+        ) from error
 
 # --- Hosts and transport
 
@@ -275,7 +281,11 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"django": {"level": "WARNING"}, "django.request": {"level": "ERROR"}, "django.security.DisallowedHost": {"level": "CRITICAL"}},
+    "loggers": {
+        "django": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }
 
 # --- The server itself (`manage.py serve`)

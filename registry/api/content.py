@@ -71,9 +71,15 @@ class FormPublicationInput(PublicationInput):
 class VersionViewSet(Room):
     parser_classes = [BoundedJSON, MultiPartParser]
 
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        self.arriving = HashingUploadHandler(request)
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:  # also when the caller was refused: checking a form's CSRF token has read its files
+            self.arriving.discard()
+
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
         # Before anything reads the body: files of a form are hashed on their way to the disk.
-        self.arriving = HashingUploadHandler(request)
         if self.action_map.get(request.method.lower()) == "create":
             request.upload_handlers = [self.arriving]
         return super().initialize_request(request, *args, **kwargs)
@@ -128,14 +134,15 @@ class VersionViewSet(Room):
         there = self.model()
         require(request.user, Action.PUBLISH, there.project)
         connections.release()  # a form may bring gigabytes
-        with self.arriving:
-            publication = self._publication(request, there)
-            version, new = publish_version(actor=request.user, model=there, publication=publication)
+        publication = self._publication(request)
+        version, new = publish_version(
+            actor=request.user, model=there, publication=publication, arrived=self.arriving.arrived
+        )
         self.kwargs["revision"] = str(version.number)
         return self.show(VersionSerializer, self.shown_version(), 201 if new else 200)
 
-    def _publication(self, request: Request, model: RegisteredModel) -> Publication:
-        key = request.headers.get("Idempotency-Key", "")[:200]
+    def _publication(self, request: Request) -> Publication:
+        key = request.headers.get("Idempotency-Key", "")
         if not request.content_type.startswith("multipart/"):
             return self.read(PublicationInput).publication(key=key)
         said = self.read(FormPublicationInput)
@@ -143,7 +150,6 @@ class VersionViewSet(Room):
         paths = _paths(files, request.data.getlist("paths"))
         if unknown := request.FILES.keys() - {"files"}:
             raise Invalid("unknown_field", f"Files go into the form field “files”, not “{min(unknown)}”.")
-        uploads.keep_files(actor=request.user, model=model, files=[file.incoming for file in files])
         arrived = [File(path, file.incoming.sha256) for path, file in zip(paths, files, strict=True)]
         return said.publication(key=key, arrived=arrived)
 

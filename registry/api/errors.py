@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.core.exceptions import (
+    MultipleObjectsReturned,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+    ValidationError,
+)
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -41,6 +48,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, OperationalError):
         return _answer(
             503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"}
+        )
+    if isinstance(error, (TooManyFilesSent, TooManyFieldsSent)):
+        return _answer(
+            400, "too_many_files", "A form holds 1,000 files at most. Send more by uploads/, and publish them."
         )
     return _framework(error)
 

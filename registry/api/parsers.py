@@ -27,12 +27,17 @@ class BoundedJSON(JSONParser):
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise TooLarge("too_large", f"A JSON body has at most {limit:,} bytes. Send bytes by uploads/ instead.")
-        try:
-            return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-        except RecursionError:
-            raise ParseError("The JSON is nested too deeply.") from None
-        except ValueError as error:
-            raise ParseError(f"The body is no JSON: {error}") from None
+        return strict_json(body)
+
+
+def strict_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text; ParseError for what is none, NaN and nesting that crashes readers included."""
+    try:
+        return json.loads(text.decode() if isinstance(text, bytes) else text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ParseError("The JSON is nested too deeply.") from None
+    except ValueError as error:
+        raise ParseError(f"This is no JSON: {error}") from None
 
 
 def _refuse_constant(text: str) -> None:
@@ -77,7 +82,7 @@ class ArrivedFile(UploadedFile):
 
 
 class HashingUploadHandler(FileUploadHandler):
-    """Streams each file of a form into the incoming directory; whoever made it leaves its `with` in the end."""
+    """Streams each file of a form into the incoming directory; whoever made it discards the rest in the end."""
 
     chunk_size = 256 * 1024
 
@@ -95,9 +100,6 @@ class HashingUploadHandler(FileUploadHandler):
     def file_complete(self, file_size: int) -> ArrivedFile:
         return ArrivedFile(self.arrived[-1], self.file_name or "", self.content_type or "")
 
-    def __enter__(self) -> HashingUploadHandler:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def discard(self) -> None:
         for incoming in self.arrived:  # those that were not stored
             incoming.discard()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from registry.api.parsers import strict_json
 from registry.models import Event, Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
 from registry.services.metrics import Measured
 from registry.services.uploads import Offer, Wanted, sign
@@ -210,9 +210,18 @@ class MetricSerializer(serializers.ModelSerializer[Metric]):
         return shown
 
 
+class NumberField(serializers.FloatField):
+    """A number of JSON as it came: no text, no truth value. Whether it is finite, the service says."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, (int, float)):
+            self.fail("invalid")
+        return data
+
+
 class MetricInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200)
-    value = serializers.FloatField(required=False, help_text="A finite number …")
+    value = NumberField(required=False, help_text="A finite number …")
     text = serializers.CharField(required=False, max_length=1000, help_text="… or a text.")
     step = serializers.IntegerField(required=False, allow_null=True)
 
@@ -296,7 +305,7 @@ class JSONText(serializers.JSONField):
 
     def get_value(self, dictionary: Any) -> Any:
         value = super().get_value(dictionary)
-        return json.loads(value) if isinstance(value, str) and value.strip() else value
+        return strict_json(value) if isinstance(value, str) and value.strip() else value
 
     def to_internal_value(self, data: Any) -> Any:
         return data

@@ -85,7 +85,7 @@ def delete_ref(*, actor: User, model: RegisteredModel, kind: str, name: str, com
 
 
 def _check(actor: User, model: RegisteredModel, ref: Ref | None, move: Move) -> None:
-    _check_name(move.name)
+    check_name(move.name)
     if ref and ref.kind != move.kind:
         raise Conflict("name_taken", f"{model} has a {ref.kind} “{ref.name}” already. Choose another name.")
     if ref and ref.protected and move.kind != Ref.Kind.BRANCH:
@@ -110,7 +110,8 @@ def _check_expected(model: RegisteredModel, ref: Ref | None, move: Move) -> None
         )
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse what is no name for a ref."""
     try:
         validate_ref_name(name)
     except ValidationError as error:

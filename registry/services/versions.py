@@ -24,11 +24,14 @@ from registry.models import (
     VersionParent,
 )
 from registry.permissions import Action, require
-from registry.services import blobs, events, metrics, refs
+from registry.services import blobs, events, metrics, refs, uploads
+from registry.storage import Incoming
 from registry.trees import BadPath, Built, Entry
 
 MOST_METADATA_BYTES = 64 * 1024
+MOST_METADATA_LEVELS = 100  # what every reader of JSON takes
 MOST_MESSAGE_CHARACTERS = 10_000
+MOST_KEY_CHARACTERS = 200
 OPTIMISTIC_TRIES = 3  # trees built before the lock is taken; then once more under it
 
 
@@ -83,9 +86,12 @@ class _HeadMoved(Exception):
     """Somebody else published between building the tree and taking the lock."""
 
 
-def publish_version(*, actor: User, model: RegisteredModel, publication: Publication) -> tuple[Version, bool]:
+def publish_version(
+    *, actor: User, model: RegisteredModel, publication: Publication, arrived: Sequence[Incoming] = ()
+) -> tuple[Version, bool]:
     """Publish a version; return it, and whether it is new (False: the same call had been made before).
 
+    `arrived` are files that came in the same call; they are kept once all that can be checked has been.
     Raises Conflict (parent_moved with the current head, idempotency_mismatch, tag_exists), Invalid (unknown_blob lists
     the files whose bytes have to be sent; paths, metadata and metrics that cannot be kept). Nothing is left then.
     """
@@ -96,6 +102,7 @@ def publish_version(*, actor: User, model: RegisteredModel, publication: Publica
     repeated = _by_key(actor, model, publication)
     if repeated:
         return repeated, False
+    uploads.keep_files(actor=actor, model=model, files=arrived)
     draft = _with_sizes(actor, draft)
     for attempt in range(OPTIMISTIC_TRIES + 1):
         try:
@@ -163,6 +170,10 @@ def _check(publication: Publication) -> _Draft:
         raise Invalid("invalid_base", "`base` is “parent” (change the parent's files) or “empty” (these files alone).")
     if len(publication.message) > MOST_MESSAGE_CHARACTERS:
         raise Invalid("message_too_long", f"A message has at most {MOST_MESSAGE_CHARACTERS:,} characters.")
+    if len(publication.idempotency_key) > MOST_KEY_CHARACTERS:
+        raise Invalid("invalid_idempotency_key", f"An Idempotency-Key has at most {MOST_KEY_CHARACTERS} characters.")
+    for name in filter(None, (publication.branch, publication.tag, publication.alias)):
+        refs.check_name(name)
     metrics.check(publication.metrics)
     entries: dict[str, Entry] = {}
     try:
@@ -191,6 +202,8 @@ def _sha256(file: File) -> str:
 
 
 def _metadata_json(metadata: Mapping[str, Any]) -> str:
+    if _is_deeper(metadata, MOST_METADATA_LEVELS):
+        raise Invalid("invalid_metadata", f"Metadata is nested at most {MOST_METADATA_LEVELS} levels deep.")
     try:
         text = canonical_json(dict(metadata))
     except (ValueError, RecursionError):
@@ -203,6 +216,13 @@ def _metadata_json(metadata: Mapping[str, Any]) -> str:
             f"Metadata has at most {MOST_METADATA_BYTES:,} bytes. Put more into a file of the version.",
         )
     return text
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, (Mapping, list, tuple)):
+        return False
+    below = value.values() if isinstance(value, Mapping) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in below)
 
 
 def _said(error: BadPath) -> Invalid:
