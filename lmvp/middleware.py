@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import is_valid_path
 
 from accounts import context
 
@@ -26,7 +27,7 @@ def one_spelling(get_response: Handler) -> Handler:
         path = request.path_info
         if path == "/api/v1" or path.startswith("/api/v1/"):
             path = path.removeprefix("/api")
-        if path.startswith(("/v1", "/auth")) and not path.endswith("/"):
+        if not path.endswith("/") and not is_valid_path(path) and is_valid_path(f"{path}/"):
             path += "/"
         request.path_info = path
         return get_response(request)

@@ -9,7 +9,6 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from drf_yasg import openapi
 from rest_framework import serializers
-from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +19,7 @@ from registry.api import archives, ranges
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.pagination import MetricPages, NewestFirst, VersionPages
-from registry.api.parsers import ArrivedFile, BoundedJSON, HashingUploadHandler, RawBytes, body_chunks
+from registry.api.parsers import ArrivedFile, BoundedJSON, HashingUploadHandler, RawBytes, WholeForm, body_chunks
 from registry.api.rooms import Room
 from registry.api.serializers import (
     EntrySerializer,
@@ -69,7 +68,7 @@ class FormPublicationInput(PublicationInput):
 
 
 class VersionViewSet(Room):
-    parser_classes = [BoundedJSON, MultiPartParser]
+    parser_classes = [BoundedJSON, WholeForm]
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         self.arriving = HashingUploadHandler(request)

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
+from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
 
 from registry.digests import CHUNK
 from registry.errors import Invalid, TooLarge
@@ -42,6 +43,31 @@ def strict_json(text: str | bytes) -> Any:
 
 def _refuse_constant(text: str) -> None:
     raise ParseError(f"{text} is no JSON number. Leave it out, or send it as a text.")
+
+
+class WholeForm(MultiPartParser):
+    """A form that came to its end. Django takes one that breaks off in the middle of a file for a whole one."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        watched = _Tail(stream)
+        found = super().parse(watched, media_type=media_type, parser_context=parser_context)
+        boundary = parse_header_parameters(media_type or "")[1].get("boundary", "")
+        if f"--{boundary}--".encode("latin-1", "replace") not in watched.tail:
+            raise Invalid("incomplete_form", "The form ended before its last boundary. Send it again, whole.")
+        return found
+
+
+class _Tail:
+    """A stream that remembers its last bytes."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.tail = b""
+
+    def read(self, size: int = -1) -> bytes:
+        piece: bytes = self.stream.read(size)
+        self.tail = (self.tail + piece[-512:])[-512:]
+        return piece
 
 
 class RawBytes(BaseParser):

@@ -309,11 +309,15 @@ def _build(head: Version | None, draft: _Draft) -> Built:
 
 
 def _save_trees(built: Built) -> None:
-    rows = (
+    digests, known = list(built.directories), set[str]()
+    for start in range(0, len(digests), blobs.BATCH):
+        known.update(Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH]).values_list("pk", flat=True))
+    rows = [
         Tree(digest=digest, content=content, files=entry.files, size=entry.size)
         for digest, (entry, content) in built.directories.items()
-    )
-    Tree.objects.bulk_create(rows, ignore_conflicts=True, batch_size=200)
+        if digest not in known
+    ]
+    Tree.objects.bulk_create(rows, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
 
 
 def _write(actor: User, model: RegisteredModel, parent: Version | None, built: Built, draft: _Draft) -> Version:
