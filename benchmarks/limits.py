@@ -1,0 +1,91 @@
+"""What this machine can do at most: plain sockets over loopback, without HTTP, without a server. No LMVP in here.
+
+Both ends are written as tightly as one thread in Python allows; the ratios in docs/performance.md are to these figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+BUFFER = 1024 * 1024
+fork = get_context("fork")
+
+
+def upload_limit(payload: Path, target: Path) -> float:
+    """Return the seconds that one thread needs to receive `payload`, hash it (SHA-256), write it and sync it to disk.
+
+    The bytes leave another process by sendfile from the page cache, as they do in transfers.put.
+    """
+
+    def receive(connection: socket.socket) -> None:
+        digest, buffer = hashlib.sha256(), memoryview(bytearray(BUFFER))
+        with target.open("wb", buffering=0) as file:
+            while count := connection.recv_into(buffer):
+                digest.update(buffer[:count])
+                file.write(buffer[:count])
+            os.fsync(file.fileno())
+        connection.sendall(digest.digest())
+
+    with OtherEnd(receive) as connect, payload.open("rb") as file:
+        started = time.perf_counter()
+        with connect() as connection:
+            connection.sendfile(file)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(64)
+        seconds = time.perf_counter() - started
+    with payload.open("rb") as file:
+        assert answer == hashlib.file_digest(file, "sha256").digest(), "the limit's own receiver lost bytes"
+    target.unlink()
+    return seconds
+
+
+def download_limit(payload: Path, target: Path) -> float:
+    """Return the seconds to receive `payload` into a file, neither hashed nor synced, from a sender by sendfile."""
+
+    def send(connection: socket.socket) -> None:
+        with payload.open("rb") as file:
+            connection.sendfile(file)
+
+    with OtherEnd(send) as connect:
+        started = time.perf_counter()
+        with connect() as connection, target.open("wb", buffering=0) as file:
+            receive_into(connection, file.fileno())
+        seconds = time.perf_counter() - started
+    assert target.stat().st_size == payload.stat().st_size
+    target.unlink()
+    return seconds
+
+
+def receive_into(connection: socket.socket, file: int) -> None:
+    """Write what comes to an open file until the sender closes: the same loop for the limit and for LMVP."""
+    buffer = memoryview(bytearray(BUFFER))
+    while count := connection.recv_into(buffer):
+        os.write(file, buffer[:count])
+
+
+class OtherEnd:
+    """Another process that accepts one connection, does one thing with it, and ends."""
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._process = fork.Process(target=self._run, args=(serve,), daemon=True)
+
+    def _run(self, serve: Callable[[socket.socket], None]) -> None:
+        connection, _ = self._listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connection:
+            serve(connection)
+
+    def __enter__(self) -> Callable[[], socket.socket]:
+        self._process.start()
+        return lambda: socket.create_connection(self._listener.getsockname())
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.join(60)
+        self._listener.close()
