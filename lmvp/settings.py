@@ -131,7 +131,9 @@ if _database["ENGINE"].endswith("sqlite3"):
 elif not _database.get("PASSWORD"):
     _database["PASSWORD"] = os.environ.get("DB_PASSWORD", "")  # as it is: env.str would follow a leading "$"
 _database["CONN_MAX_AGE"] = 0
-_database["TEST"] = {"NAME": env.str("TEST_DATABASE", default="") or None}
+# Tests on SQLite use a file too: in memory, threads would meet locks that a real database does not have.
+_test_file = LMVP_DATA_DIR / "test.sqlite3" if _database["ENGINE"].endswith("sqlite3") else None
+_database["TEST"] = {"NAME": env.str("TEST_DATABASE", default="") or _test_file}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Counters that every worker shares (throttles): a table, or Redis.

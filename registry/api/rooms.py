@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import Http404
 from rest_framework import serializers, viewsets
 from rest_framework.parsers import FormParser
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.api.pagination import NumberedPages
 from registry.api.parsers import BoundedJSON
 from registry.models import Project, RegisteredModel, Version
-from registry.models.versions import VersionQuerySet
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
 
@@ -25,6 +26,11 @@ class Room(viewsets.GenericViewSet[Any]):
     serializer_class = serializers.Serializer
     swagger_fake_view = False
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if any("\0" in str(said) for said in (*self.kwargs.values(), *request.query_params.values())):
+            raise Http404  # nothing is called so, and PostgreSQL would not look it up
+
     def project(self) -> Project:
         return find_project(actor=self.request.user, name=self.kwargs["project"])
 
@@ -33,17 +39,13 @@ class Room(viewsets.GenericViewSet[Any]):
 
     def version(self) -> Version:
         """Return the version of the address."""
-        return self._version_from(Version.objects.all())
+        model = self.model()
+        return model.versions.filter(trashed_at=None).at(model, self.kwargs["revision"])
 
     def shown_version(self) -> Version:
         """Return the version of the address, with all that is shown of it."""
-        return self._version_from(Version.objects.for_listing())
-
-    def _version_from(self, versions: VersionQuerySet) -> Version:
         model = self.model()
-        version = versions.filter(trashed_at=None).at(model, self.kwargs["revision"])
-        version.model = model
-        return version
+        return model.versions.filter(trashed_at=None).for_listing().at(model, self.kwargs["revision"])
 
     def read(self, serializer: type[serializers.Serializer[Any]], **options: Any) -> serializers.Serializer[Any]:
         """Return the body, checked by a serializer."""

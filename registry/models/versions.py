@@ -128,15 +128,18 @@ class VersionQuerySet(models.QuerySet["Version"]):
         return self.filter(model__in=RegisteredModel.objects.visible_to(actor), trashed_at=None)
 
     def for_listing(self) -> VersionQuerySet:
-        """With all that a line of the history shows, in a fixed number of queries."""
-        latest = Metric.objects.filter(latest=True).order_by("name")
+        """With all that a line of the history shows of one model's versions, in a fixed number of queries."""
+        latest = Metric.objects.filter(latest=True).order_by("name").only("version_id", "name", "value", "text")
+        parents = VersionParent.objects.select_related("parent").order_by("position")
         return (
-            self.select_related("model__project", "author", "tree")
+            self.select_related("tree")
             .defer("tree__content")
             .prefetch_related(
                 models.Prefetch("metrics", latest, to_attr="latest_metrics"),
-                "refs",
-                models.Prefetch("parent_links", VersionParent.objects.select_related("parent").order_by("position")),
+                models.Prefetch("refs", Ref.objects.only("version_id", "kind", "name")),
+                models.Prefetch(
+                    "parent_links", parents.only("version_id", "position", "parent__number", "parent__digest")
+                ),
             )
         )
 
