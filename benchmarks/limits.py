@@ -20,7 +20,8 @@ fork = get_context("fork")
 def upload_limit(payload: Path, target: Path) -> float:
     """Return the seconds that one thread needs to receive `payload`, hash it (SHA-256), write it and sync it to disk.
 
-    The bytes leave another process by sendfile from the page cache, as they do in transfers.put.
+    The bytes leave another process by sendfile from the page cache, as they do in transfers.put. `target` is kept, as
+    the server keeps what it receives: where the kernel has to find fresh memory for one, it does for the other.
     """
 
     def receive(connection: socket.socket) -> None:
@@ -41,12 +42,11 @@ def upload_limit(payload: Path, target: Path) -> float:
         seconds = time.perf_counter() - started
     with payload.open("rb") as file:
         assert answer == hashlib.file_digest(file, "sha256").digest(), "the limit's own receiver lost bytes"
-    target.unlink()
     return seconds
 
 
 def download_limit(payload: Path, target: Path) -> float:
-    """Return the seconds to receive `payload` into a file, neither hashed nor synced, from a sender by sendfile."""
+    """Return the seconds to receive `payload` over an old file, neither hashed nor synced, from a sender by sendfile."""
 
     def send(connection: socket.socket) -> None:
         with payload.open("rb") as file:
@@ -54,11 +54,10 @@ def download_limit(payload: Path, target: Path) -> float:
 
     with OtherEnd(send) as connect:
         started = time.perf_counter()
-        with connect() as connection, target.open("wb", buffering=0) as file:
+        with connect() as connection, target.open("r+b", buffering=0) as file:
             receive_into(connection, file.fileno())
         seconds = time.perf_counter() - started
     assert target.stat().st_size == payload.stat().st_size
-    target.unlink()
     return seconds
 
 

@@ -81,8 +81,8 @@ def parse_options() -> Options:
 
 
 def need_room(parent: Path, options: Options) -> None:
-    """The payload, what the server keeps of each round, the four at once twice over, and one target."""
-    needed = options.size * (options.repeat + 5)
+    """The payload, what server and limit keep of each round, the four at once twice over, and one target."""
+    needed = options.size * (2 * options.repeat + 5)
     free = shutil.disk_usage(parent).free
     if free < needed:
         sys.exit(f"{parent} has {free / 2**30:.1f} GiB free, the run needs {needed / 2**30:.1f}. Take --size-mib 256.")
@@ -106,6 +106,7 @@ def measure_transfers(directory: Path, server: Server, account: Account, options
     """Limit and LMVP in turn, and each first in every other round, so that a slow minute hits both. Seconds a round."""
     payload, target = directory / "payload.bin", directory / "received.bin"
     transfers.write_payload(payload, options.size)
+    transfers.write_payload(target, options.size)
     seconds: dict[str, list[float]] = {"upload_limit": [], "upload": [], "download_limit": [], "download": []}
 
     def measure(work: dict[str, Callable[[], float]], *, turned: bool) -> None:
@@ -118,7 +119,7 @@ def measure_transfers(directory: Path, server: Server, account: Account, options
         digest = transfers.renew(payload)
         href = transfers.ask_to_upload(account, payload, digest)
         up = {
-            "upload_limit": partial(limits.upload_limit, payload, target),
+            "upload_limit": partial(limits.upload_limit, payload, directory / f"kept-{number}.bin"),
             "upload": partial(transfers.put, server, href, payload),
         }
         measure(up, turned=number % 2 == 1)
@@ -130,6 +131,7 @@ def measure_transfers(directory: Path, server: Server, account: Account, options
         }
         measure(down, turned=number % 2 == 1)
     payload.unlink()
+    target.unlink()
     return seconds
 
 

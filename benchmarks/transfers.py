@@ -58,7 +58,7 @@ def put(server: Server, href: str, path: Path) -> float:
 
 
 def download(server: Server, account: Account, path: str, target: Path, digest: str) -> float:
-    """GET a file of a version into `target`; return the seconds from connecting to the last byte written."""
+    """GET a file of a version over the old `target`; return the seconds from connecting to the last byte written."""
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
         f"Authorization: Bearer {account.token}\r\nConnection: close\r\n\r\n"
@@ -66,7 +66,7 @@ def download(server: Server, account: Account, path: str, target: Path, digest: 
     started = time.perf_counter()
     with (
         socket.create_connection(("127.0.0.1", server.port)) as connection,
-        target.open("wb", buffering=0) as file,
+        target.open("r+b", buffering=0) as file,
     ):
         connection.sendall(request)
         head, _, first = _head(connection)
@@ -76,7 +76,6 @@ def download(server: Server, account: Account, path: str, target: Path, digest: 
     assert head.split(b"\r\n", 1)[0].split()[1] == b"200", head
     with target.open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == digest, "other bytes came than were published"
-    target.unlink()
     return seconds
 
 

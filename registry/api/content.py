@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from drf_yasg import openapi
@@ -18,6 +18,7 @@ from registry import connections, trees
 from registry.api import archives, ranges
 from registry.api import documentation as doc
 from registry.api.documentation import documented
+from registry.api.errors import refusal
 from registry.api.pagination import MetricPages, NewestFirst, VersionPages
 from registry.api.parsers import ArrivedFile, BoundedJSON, HashingUploadHandler, RawBytes, WholeForm, body_chunks
 from registry.api.rooms import Room
@@ -37,7 +38,7 @@ from registry.api.serializers import (
 )
 from registry.digests import base64_of
 from registry.errors import Invalid
-from registry.models import Metric, Occurrence, Ref, RefMove, RegisteredModel, Tree, Upload, Version
+from registry.models import Metric, Occurrence, Ref, RefMove, RegisteredModel, Tree, Upload
 from registry.permissions import Action, require
 from registry.services import metrics, refs, uploads
 from registry.services.versions import File, Publication, publish_version
@@ -96,7 +97,7 @@ class VersionViewSet(Room):
     )
     def list(self, request: Request, project: str, model: str) -> Response:
         there = self.model()
-        rows = Version.objects.filter(model=there, trashed_at=None).for_listing()
+        rows = there.versions.filter(trashed_at=None).for_listing()
         if branch := request.query_params.get("branch"):
             head = Ref.objects.select_related("version").get(model=there, kind=Ref.Kind.BRANCH, name=branch).version
             rows = rows.on_line_of(head)
@@ -290,6 +291,8 @@ class FileViewSet(Room):
 def _file_response(request: Request, entry: trees.Entry) -> HttpResponseBase:
     etag = f'"{entry.digest}"'
     unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None and unchanged.status_code == 412:
+        return refusal(412, "precondition_failed", "The file is another one than If-Match names. Look at it first.")
     if unchanged is not None:
         return _described(unchanged, entry)
     wanted = request.headers.get("Range", "")
@@ -297,7 +300,9 @@ def _file_response(request: Request, entry: trees.Entry) -> HttpResponseBase:
     try:
         part = ranges.requested(wanted, entry.size) if wanted and if_range in (None, etag) else None
     except ranges.NotSatisfiable:
-        return _described(HttpResponse(status=416, headers={"Content-Range": f"bytes */{entry.size}"}), entry)
+        refused = refusal(416, "range_not_satisfiable", f"The file has {entry.size:,} bytes; ask for a range in them.")
+        refused["Content-Range"] = f"bytes */{entry.size}"
+        return refused
     start, length = part or (0, entry.size)
     response = FileResponse(
         Slice(entry.digest, start=start, length=length),

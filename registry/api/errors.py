@@ -8,6 +8,7 @@ from django.core.exceptions import (
     MultipleObjectsReturned,
     ObjectDoesNotExist,
     PermissionDenied,
+    RequestDataTooBig,
     TooManyFieldsSent,
     TooManyFilesSent,
     ValidationError,
@@ -32,6 +33,10 @@ HIDDEN = {
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer what a view raised; None (a real 500) for what nobody foresaw."""
+    if isinstance(error, OperationalError):  # first: to ask who is there would ask the database again
+        return _answer(
+            503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"}
+        )
     set_rollback()
     user = getattr(context.get("request"), "user", None)
     anonymous = user is None or not user.is_authenticated
@@ -45,10 +50,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return _answer(400, "ambiguous_revision", "This begins several digests. Give more of its digits.")
     if isinstance(error, ValidationError):
         return _invalid(error)
-    if isinstance(error, OperationalError):
-        return _answer(
-            503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"}
-        )
+    if isinstance(error, RecursionError):  # a body alone can be so deep: paths and metadata are bounded
+        return _answer(400, "invalid_json", "The JSON is nested too deeply.")
+    if isinstance(error, RequestDataTooBig):
+        return _answer(413, "too_large", "The body is too large for this call. Send bytes by uploads/ instead.")
     if isinstance(error, (TooManyFilesSent, TooManyFieldsSent)):
         return _answer(
             400, "too_many_files", "A form holds 1,000 files at most. Send more by uploads/, and publish them."
@@ -129,7 +134,12 @@ def _body(code: str, message: str, fields: Any = None) -> dict[str, Any]:
     return {"error": {"code": code, "message": message} | ({"fields": fields} if fields else {})}
 
 
-# --- Outside DRF's views: unknown addresses, and what nobody foresaw
+# --- Outside DRF's views: files, unknown addresses, and what nobody foresaw
+
+
+def refusal(status: int, code: str, message: str) -> HttpResponse:
+    """Our error where no exception is raised: answers about files keep their own headers."""
+    return JsonResponse(_body(code, message), status=status)
 
 
 def _wants_json(request: HttpRequest) -> bool:

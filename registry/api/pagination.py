@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination, PageNumberPagination
 
 
@@ -20,6 +24,12 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 200
     ordering = "-id"
+
+    def decode_cursor(self, request: Any) -> Any:
+        cursor = super().decode_cursor(request)
+        if cursor and cursor.position is not None and not re.fullmatch(r"[0-9]{1,18}", cursor.position):
+            raise NotFound(self.invalid_cursor_message)  # it was made up: ours hold ids
+        return cursor
 
 
 class VersionPages(NewestFirst):

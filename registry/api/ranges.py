@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE = re.compile(r"bytes=([0-9]{0,30})-([0-9]{0,30})")
 
 
 class NotSatisfiable(ValueError):
