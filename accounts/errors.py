@@ -43,6 +43,12 @@ class Conflict(Refusal):
     status = 409
 
 
+class TooLarge(Refusal):
+    """More bytes than this server takes."""
+
+    status = 413
+
+
 class Throttled(Refusal):
     """Too many attempts; `seconds` until the next one can succeed."""
 

@@ -231,6 +231,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsers.BoundedJSON", "rest_framework.parsers.FormParser"],
     "DEFAULT_PAGINATION_CLASS": "registry.api.pagination.NumberedPages",
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",

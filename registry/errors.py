@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from accounts.errors import Conflict, Forbidden, Invalid, Refusal
+from accounts.errors import Conflict, Forbidden, Invalid, Refusal, TooLarge
 
 __all__ = ["Busy", "Conflict", "Forbidden", "Gone", "Invalid", "Refusal", "StorageFull", "TooLarge"]
-
-
-class TooLarge(Refusal):
-    """More bytes than this server takes."""
-
-    status = 413
 
 
 class Gone(Refusal):

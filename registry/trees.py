@@ -16,6 +16,7 @@ from registry.digests import digest_bytes
 
 FILE, EXECUTABLE, DIRECTORY = "100644", "100755", "040000"
 MAX_PATH_BYTES = 1024
+MAX_LEVELS = 100  # directories in directories: they are walked by recursion
 MAX_ENTRIES = 100_000
 
 Load = Callable[[str], bytes]
@@ -80,6 +81,8 @@ def clean_path(path: str) -> str:
         raise BadPath("invalid_path", path, f"{path!r}: no control characters and no backslashes in paths; use “/”.")
     if any(part in ("", ".", "..") for part in kept.split("/")):
         raise BadPath("invalid_path", path, f"{path!r}: a path is relative, without empty, “.” or “..” segments.")
+    if kept.count("/") > MAX_LEVELS:
+        raise BadPath("invalid_path", path, f"{path!r}: directories stand at most {MAX_LEVELS} deep.")
     return kept
 
 

@@ -26,6 +26,9 @@ def _a_server_of_its_own(settings, tmp_path: Path) -> None:
         },
     }
     settings.MAIL_IN_BACKGROUND = False
+    settings.WHITENOISE_AUTOREFRESH = (
+        True  # every client makes the middleware anew: static files are looked up when asked for
+    )
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *django_settings.PASSWORD_HASHERS]
 
 

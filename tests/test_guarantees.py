@@ -148,6 +148,14 @@ def test_stored_and_published_bytes_are_marked_as_used(cast: Cast) -> None:
     assert Blob.objects.get().used_at.year > 2020
 
 
+def test_known_digest_with_another_size_is_not_stored(cast: Cast) -> None:
+    model = cast.model()
+    digest = send(cast.bob, model, b"abc")
+    right, wrong = announce(actor=cast.bob, model=model, files=[Wanted(3, digest), Wanted(4, digest)])
+    assert right.upload is None
+    assert wrong.upload is not None
+
+
 def test_blob_being_deleted_is_not_promised(cast: Cast) -> None:
     model = cast.model()
     digest = send(cast.bob, model, b"abc")

@@ -8,7 +8,7 @@ from django.http import Http404
 from rest_framework import status
 from rest_framework.generics import get_object_or_404
 from rest_framework.mixins import ListModelMixin
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api import documentation as docs
 from accounts.api import serializers
 from accounts.api.documentation import documented
+from accounts.api.parsers import BoundedJSON
 from accounts.models import AccessToken, User
 from accounts.permissions import SignInNeeded, StaffOnly
 from accounts.services import access_tokens, passwords, registration, sign_ins, users
@@ -29,7 +30,7 @@ class PublicView(APIView):
 
     authentication_classes: list[type] = []
     permission_classes = [AllowAny]
-    parser_classes = [JSONParser]
+    parser_classes = [BoundedJSON]
 
     def get_authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="LMVP"'  # a wrong password is a 401 too
@@ -96,7 +97,7 @@ class LoginView(PublicView):
 
 
 class PasswordGrantView(PublicView):
-    parser_classes = [FormParser, MultiPartParser, JSONParser]
+    parser_classes = [FormParser, MultiPartParser, BoundedJSON]
 
     @documented(
         "Sign in with OAuth2's password form",

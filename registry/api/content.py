@@ -20,7 +20,7 @@ from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.errors import refusal
 from registry.api.pagination import MetricPages, NewestFirst, VersionPages
-from registry.api.parsers import ArrivedFile, BoundedJSON, HashingUploadHandler, RawBytes, WholeForm, body_chunks
+from registry.api.parsers import ArrivedFile, HashingUploadHandler, LongJSON, RawBytes, WholeForm, body_chunks
 from registry.api.rooms import Room
 from registry.api.serializers import (
     EntrySerializer,
@@ -69,7 +69,7 @@ class FormPublicationInput(PublicationInput):
 
 
 class VersionViewSet(Room):
-    parser_classes = [BoundedJSON, WholeForm]
+    parser_classes = [LongJSON, WholeForm]
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         self.arriving = HashingUploadHandler(request)

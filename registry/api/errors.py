@@ -50,8 +50,6 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return _answer(400, "ambiguous_revision", "This begins several digests. Give more of its digits.")
     if isinstance(error, ValidationError):
         return _invalid(error)
-    if isinstance(error, RecursionError):  # a body alone can be so deep: paths and metadata are bounded
-        return _answer(400, "invalid_json", "The JSON is nested too deeply.")
     if isinstance(error, RequestDataTooBig):
         return _answer(413, "too_large", "The body is too large for this call. Send bytes by uploads/ instead.")
     if isinstance(error, (TooManyFilesSent, TooManyFieldsSent)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,37 +11,18 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
 from django.utils.http import parse_header_parameters
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 
+from accounts.api.parsers import BoundedJSON
 from registry.digests import CHUNK
-from registry.errors import Invalid, TooLarge
+from registry.errors import Invalid
 from registry.storage import Incoming
 
 
-class BoundedJSON(JSONParser):
-    """JSON of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes, without NaN, and not nested to crash the reader."""
+class LongJSON(BoundedJSON):
+    """JSON that may list a hundred thousand files."""
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
-        if len(body) > limit:
-            raise TooLarge("too_large", f"A JSON body has at most {limit:,} bytes. Send bytes by uploads/ instead.")
-        return strict_json(body)
-
-
-def strict_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; ParseError for what is none, NaN and nesting that crashes readers included."""
-    try:
-        return json.loads(text.decode() if isinstance(text, bytes) else text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ParseError("The JSON is nested too deeply.") from None
-    except ValueError as error:
-        raise ParseError(f"This is no JSON: {error}") from None
-
-
-def _refuse_constant(text: str) -> None:
-    raise ParseError(f"{text} is no JSON number. Leave it out, or send it as a text.")
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
 class WholeForm(MultiPartParser):

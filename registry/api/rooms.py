@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.api.pagination import NumberedPages
-from registry.api.parsers import BoundedJSON
+from registry.api.parsers import LongJSON
 from registry.models import Project, RegisteredModel, Version
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
@@ -21,7 +21,7 @@ from registry.services.registered_models import find_model
 class Room(viewsets.GenericViewSet[Any]):
     """A viewset under /v1/: takes JSON, and reads its place from the address."""
 
-    parser_classes = [BoundedJSON, FormParser]
+    parser_classes = [LongJSON, FormParser]
     queryset = Project.objects.none()
     serializer_class = serializers.Serializer
     swagger_fake_view = False

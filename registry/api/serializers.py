@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from registry.api.parsers import strict_json
+from accounts.api.parsers import strict_json
 from registry.models import Event, Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
 from registry.services.metrics import Measured
 from registry.services.uploads import Offer, Wanted, sign

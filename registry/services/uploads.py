@@ -47,8 +47,8 @@ def announce(*, actor: User, model: RegisteredModel, files: Sequence[Wanted]) ->
     """
     require(actor, Action.UPLOAD, model.project)
     _check(files)
-    stored = _stored(actor, {file.sha256: file.size for file in files if file.sha256})
-    missing = [file for file in files if file.sha256 not in stored]
+    stored = _stored(actor, files)
+    missing = [file for file in files if file not in stored]
     if sum(file.size for file in missing) > max(0, free_bytes() - SPARE_BYTES):
         raise StorageFull(
             "storage_full", "These files do not fit on the server's disk. Ask its administrator for space."
@@ -58,7 +58,7 @@ def announce(*, actor: User, model: RegisteredModel, files: Sequence[Wanted]) ->
             [Upload(model=model, actor=actor, size=file.size, sha256=file.sha256) for file in missing]
         )
     )
-    return [Offer(file, None if file.sha256 in stored else next(rows)) for file in files]
+    return [Offer(file, None if file in stored else next(rows)) for file in files]
 
 
 def _check(files: Sequence[Wanted]) -> None:
@@ -75,13 +75,14 @@ def _check(files: Sequence[Wanted]) -> None:
             raise Invalid("size_mismatch", "This SHA-256 is that of no bytes at all; the size must be 0.")
 
 
-def _stored(actor: User, sizes: dict[str, int]) -> set[str]:
-    """Return those of the digests that the actor may know to be here; they are kept for a while from now on."""
-    digests, readable = list(sizes), set[str]()
+def _stored(actor: User, files: Sequence[Wanted]) -> set[Wanted]:
+    """Return those of the files that the actor may know to be here; they are kept for a while from now on."""
+    digests, sizes = sorted({file.sha256 for file in files if file.sha256}), dict[str, int]()
     for start in range(0, len(digests), blobs.BATCH):
         rows = Blob.objects.readable_by(actor).filter(pk__in=digests[start : start + blobs.BATCH])
-        readable.update(pk for pk, size in rows.values_list("pk", "size") if sizes[pk] == size)
-    return blobs.refresh(digests=readable)
+        sizes.update(rows.values_list("pk", "size"))
+    live = blobs.refresh(digests=sizes)
+    return {file for file in files if file.sha256 in live and file.size == sizes[file.sha256]}
 
 
 def find_upload(*, actor: User | None, upload_id: str, signature: str = "", expires: str = "") -> Upload:

@@ -29,7 +29,6 @@ from registry.storage import Incoming
 from registry.trees import BadPath, Built, Entry
 
 MOST_METADATA_BYTES = 64 * 1024
-MOST_LEVELS = 100  # directories in directories: they are walked by recursion
 MOST_METADATA_LEVELS = 100  # what every reader of JSON takes
 MOST_MESSAGE_CHARACTERS = 10_000
 MOST_KEY_CHARACTERS = 200
@@ -180,8 +179,6 @@ def _check(publication: Publication) -> _Draft:
     try:
         for file in publication.files:
             path = trees.clean_path(file.path)
-            if path.count("/") > MOST_LEVELS:
-                raise BadPath("invalid_path", path, f"{path!r}: directories stand at most {MOST_LEVELS} deep.")
             if path in entries:
                 raise BadPath("duplicate_path", path, f"{path!r} is there twice. Send each path once.")
             entries[path] = Entry("", _mode(file), _sha256(file), 0)
