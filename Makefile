@@ -1,13 +1,8 @@
 # The whole developer interface. Needs make and Python ≥ 3.11 with venv; everything else goes into .venv.
-# Variables: PORT HOST LMVP_DATA_DIR LMVP_URL DATABASE_URL EMAIL_URL SECRET_KEY … (see .env.example), ARGS for the command itself.
+# Variables, from the environment or the command line (make hands on those that are set): PORT HOST LMVP_DATA_DIR LMVP_URL DATABASE_URL EMAIL_URL SECRET_KEY … (see .env.example), ARGS for the command itself.
 
 PYTHON ?= python3
 BIN := .venv/bin
-
-export PORT HOST LMVP_DATA_DIR LMVP_URL DATABASE_URL EMAIL_URL SECRET_KEY CACHE_URL
-
-# A variable that is not set stays unset (and .env decides), instead of arriving empty.
-$(foreach name,PORT HOST LMVP_DATA_DIR LMVP_URL DATABASE_URL EMAIL_URL SECRET_KEY CACHE_URL,$(if $(filter undefined,$(origin $(name))),$(eval unexport $(name))))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test lint fmt migrations wheel superuser bench install
