@@ -31,6 +31,14 @@ class Generator(OpenAPISchemaGenerator):
         known = {path: paths[path] for path in FIRST if path in paths}
         return super().get_paths_object(known | paths)
 
+    def get_path_item(self, path: str, view_cls: type, operations: dict[str, Any]) -> openapi.PathItem:
+        """Put what stands in the address before what goes with it: that is the order in which people fill a form."""
+        item = super().get_path_item(path, view_cls, operations)
+        for operation in operations.values():
+            operation.parameters = [*item.parameters, *operation.parameters]
+        item.parameters = []
+        return item
+
 
 class Operation(SwaggerAutoSchema):
     """JSON in and out, unless an operation says `consumes` or `produces`."""
