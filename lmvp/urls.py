@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, include, path
+from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
@@ -69,6 +70,7 @@ urlpatterns = [
     path("redoc/", schema_view.with_ui("redoc", cache_timeout=0), name="redoc"),
     path("swagger.json", schema_view.without_ui(cache_timeout=0), {"format": "json"}, name="schema"),
     path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url="/static/registry/icon.svg", permanent=True)),
     path("healthz", pages.healthz, name="healthz"),
     path("readyz", pages.readyz, name="readyz"),
 ]

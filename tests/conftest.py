@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def _a_server_of_its_own(settings, tmp_path: Path) -> None:
             "OPTIONS": {"location": tmp_path / "blobs"},
         },
     }
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": secrets.token_hex(8)}}
     settings.MAIL_IN_BACKGROUND = False
     settings.WHITENOISE_AUTOREFRESH = (
         True  # every client makes the middleware anew: static files are looked up when asked for
