@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import content, views
+from registry.api import comparison, content, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -46,6 +46,7 @@ registry_routes = [
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
+    at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
     at(MODEL + "branches/", content.BranchViewSet, get="list"),
     at(MODEL + "branches/<str:name>/", content.BranchViewSet, get="retrieve"),
     at(MODEL + "branches/<str:name>/moves/", content.BranchViewSet, get="moves"),

@@ -232,3 +232,63 @@ def brought(load: Load, root: str, before: str | None, *, prefix: str = "") -> I
         yield Place(path, entry)
         if entry.is_directory:
             yield from brought(load, entry.digest, was.digest if was and was.is_directory else None, prefix=f"{path}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What became of one file: added (no `before`), removed (no `after`), changed, or renamed (another path)."""
+
+    path: str
+    before: Entry | None = None
+    after: Entry | None = None
+    former_path: str = ""
+
+    @property
+    def kind(self) -> str:
+        if self.former_path:
+            return "renamed"
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+
+def compare(load: Load, base: str | None, head: str | None) -> list[Difference]:
+    """Return what differs between two trees, by path. Descends only where digests differ.
+
+    A file that went and one of the same bytes that came are one rename.
+    """
+    found = list(_differences(load, base, head, ""))
+    went: dict[str, list[Difference]] = {}
+    for one in found:
+        if one.before and not one.after:
+            went.setdefault(one.before.digest, []).append(one)
+    renamed, gone = [], set[str]()
+    for one in found:
+        origins = went.get(one.after.digest) if one.after and not one.before else None
+        if origins:
+            origin = origins.pop(0)
+            gone |= {origin.path, one.path}
+            renamed.append(Difference(one.path, origin.before, one.after, origin.path))
+    return sorted([one for one in found if one.path not in gone] + renamed, key=lambda one: one.path)
+
+
+def _differences(load: Load, base: str | None, head: str | None, prefix: str) -> Iterator[Difference]:
+    if base == head:
+        return
+    old, new = (decode(load(digest)) if digest else {} for digest in (base, head))
+    for name in old.keys() | new.keys():
+        was, now, path = old.get(name), new.get(name), f"{prefix}{name}"
+        if was and now and (was.digest, was.mode) == (now.digest, now.mode):
+            continue
+        was_file, now_file = _file(was), _file(now)
+        if was_file or now_file:
+            yield Difference(path, was_file, now_file)
+        was_below, now_below = _directory(was), _directory(now)
+        if was_below or now_below:
+            yield from _differences(load, was_below, now_below, f"{path}/")
+
+
+def _file(entry: Entry | None) -> Entry | None:
+    return entry if entry and not entry.is_directory else None
+
+
+def _directory(entry: Entry | None) -> str | None:
+    return entry.digest if entry and entry.is_directory else None

@@ -112,6 +112,7 @@ DOORS = [
     Door("GET", VERSION + "tree/<path:path>", VIEW, place={"path": "a"}),
     Door("GET", VERSION + "files/<path:path>", VIEW, place={"path": "a/x"}),
     Door("GET", VERSION + "archive/", VIEW),
+    Door("GET", MODEL + "compare/<str:base>...<str:head>/", VIEW, place={"base": "1", "head": "1"}),
     Door("GET", VERSION + "metrics/", VIEW),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
     *refs("branches", "main"),

@@ -104,6 +104,20 @@ EVENT = {
     "request_id": "5f2a…",
 }
 
+COMPARISON = {
+    "base": {"number": 2, "digest": DIGEST},
+    "head": {"number": 3, "digest": DIGEST},
+    "files": {
+        "added": [{"path": "README.md", "after": {"digest": DIGEST, "size": 120, "mode": "100644"}}],
+        "removed": [],
+        "changed": [],
+        "renamed": [],
+        "count": {"added": 1, "removed": 0, "changed": 0, "renamed": 0},
+    },
+    "metadata": {"added": {}, "removed": {}, "changed": {"hidden": {"before": 32, "after": 64}}},
+    "metrics": [{"name": "accuracy", "before": 0.96, "after": 0.97, "delta": 0.01}],
+}
+
 ERRORS = {
     400: ("What was sent cannot be taken.", "invalid", "name: Use letters, digits and . _ -"),
     401: ("Not signed in, or with wrong credentials.", "not_authenticated", "Sign in first."),
