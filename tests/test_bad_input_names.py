@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from registry.models import Ref
+from accounts.models import AccessToken
+from registry.models import Ref, Version
 from registry.services.refs import Move, set_ref
 from tests.cast import Cast, client_of, make_user, publish
 from tests.matchers import nothing_left_behind, refused
@@ -209,3 +210,38 @@ def test_role_that_is_none(cast: Cast, role: Any) -> None:
     with nothing_left_behind():
         response = client_of(cast.alice).patch("/v1/projects/vision/members/dave/", {"role": role})
         refused(response, 400, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "field", "hint"),
+    [
+        ("put", "aliases/production/", {"revision": "1", "expcted": "9"}, "expcted", "Did you mean “expected”?"),
+        ("post", "versions/", {"mesage": "hello"}, "mesage", "Did you mean “message”?"),
+        ("post", "versions/", {"files": [{"path": "a", "sha": "0"}]}, "sha", "Did you mean “sha256”?"),
+        ("post", "versions/1/metrics/", [{"name": "loss", "vlaue": 1}], "vlaue", "Did you mean “value”?"),
+    ],
+)
+def test_field_that_nobody_knows_is_refused_with_the_nearest_one(cast, method, address, body, field, hint) -> None:
+    publish(cast.bob, cast.model(), {"a": b"1"})
+    call = getattr(client_of(cast.bob), method)
+    response = call(f"/v1/projects/vision/models/classifier/{address}", body)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert (error["code"], error["fields"]) == ("unknown_field", {field: ["unknown"]})
+    assert hint in error["message"]
+    assert Version.objects.count() == 1
+
+
+def test_form_field_that_nobody_knows_is_refused(cast) -> None:
+    cast.model()
+    response = client_of(cast.bob).post(
+        "/v1/projects/vision/models/classifier/versions/", {"mesage": "hello"}, format="multipart"
+    )
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "unknown_field")
+
+
+def test_misspelt_bound_of_an_access_token_is_refused(cast) -> None:
+    body = {"name": "cluster", "scope": "read", "expires_in_day": 1}
+    response = client_of(cast.bob).post("/auth/tokens/", body)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "unknown_field")
+    assert not AccessToken.objects.exists()

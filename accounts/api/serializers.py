@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from accounts.api.inputs import Input
 from accounts.models import AccessToken, User
 
 
@@ -70,7 +71,7 @@ class PasswordResetConfirmSerializer(MailedTokenSerializer):
         ref_name = "PasswordResetConfirm"
 
 
-class PasswordChangeSerializer(serializers.Serializer):
+class PasswordChangeSerializer(Input):
     old_password = PasswordField()
     new_password = PasswordField()
 
@@ -88,7 +89,7 @@ class AccessTokenSerializer(serializers.ModelSerializer):
         ref_name = "AccessToken"
 
 
-class AccessTokenCreateSerializer(serializers.Serializer):
+class AccessTokenCreateSerializer(Input):
     name = serializers.CharField(max_length=100)
     scope = serializers.ChoiceField(choices=AccessToken.Scope.choices, default=AccessToken.Scope.READ.value)
     expires_in_days = serializers.IntegerField(min_value=1, max_value=3650, required=False, allow_null=True)
@@ -125,7 +126,7 @@ class UserCreateSerializer(RegistrationSerializer):
         ref_name = "UserCreate"
 
 
-class UserFlagsSerializer(serializers.Serializer):
+class UserFlagsSerializer(Input):
     is_active = serializers.BooleanField(required=False)
     is_staff = serializers.BooleanField(required=False)
 

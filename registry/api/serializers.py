@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from accounts.api.inputs import Input
 from accounts.api.parsers import strict_json
 from registry.models import Event, Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
 from registry.services.metrics import Measured
@@ -47,7 +48,7 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         return reverse("project", args=[project.name], request=self.context.get("request"))
 
 
-class ProjectInput(serializers.Serializer[Any]):
+class ProjectInput(Input):
     name = serializers.CharField(max_length=39, help_text="Lower-case letters, digits, hyphens.")
     description = LimitedText(required=False, max_length=2000)
     visibility = serializers.ChoiceField(choices=Visibility.values, required=False)
@@ -59,12 +60,12 @@ class MemberSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField(source="created_at")
 
 
-class MemberInput(serializers.Serializer[Any]):
+class MemberInput(Input):
     username = serializers.CharField(max_length=39)
     role = serializers.ChoiceField(choices=ROLE_NAMES)
 
 
-class RoleInput(serializers.Serializer[Any]):
+class RoleInput(Input):
     role = serializers.ChoiceField(choices=ROLE_NAMES)
 
 
@@ -77,12 +78,12 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
         fields = ["id", "email", "role", "invited_by", "created_at", "expires_at"]
 
 
-class InvitationInput(serializers.Serializer[Any]):
+class InvitationInput(Input):
     email = serializers.EmailField(max_length=254)
     role = serializers.ChoiceField(choices=ROLE_NAMES, default=Role.CONTRIBUTOR.label)
 
 
-class AcceptanceInput(serializers.Serializer[Any]):
+class AcceptanceInput(Input):
     token = serializers.CharField(max_length=200, help_text="From the mailed link.")
 
 
@@ -132,7 +133,7 @@ class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
         return reverse("model", args=[model.project.name, model.name], request=self.context.get("request"))
 
 
-class ModelInput(serializers.Serializer[Any]):
+class ModelInput(Input):
     name = serializers.CharField(max_length=96, help_text="Letters, digits and . _ -")
     kind = serializers.ChoiceField(choices=RegisteredModel.Kind.values, required=False)
     description = LimitedText(required=False, max_length=2000)
@@ -219,7 +220,7 @@ class NumberField(serializers.FloatField):
         return data
 
 
-class MetricInput(serializers.Serializer[Any]):
+class MetricInput(Input):
     name = serializers.CharField(max_length=200)
     value = NumberField(required=False, help_text="A finite number …")
     text = serializers.CharField(required=False, max_length=1000, help_text="… or a text.")
@@ -239,7 +240,7 @@ class MetricsAddedSerializer(serializers.Serializer[Any]):
 # --- Uploads
 
 
-class UploadInput(serializers.Serializer[Any]):
+class UploadInput(Input):
     size = serializers.IntegerField(min_value=0, help_text="Bytes.")
     sha256 = serializers.CharField(
         required=False, allow_blank=True, max_length=64, help_text="Leave out to hash while sending."
@@ -311,13 +312,13 @@ class JSONText(serializers.JSONField):
         return data
 
 
-class FileInput(serializers.Serializer[Any]):
+class FileInput(Input):
     path = serializers.CharField(trim_whitespace=False)
     sha256 = serializers.CharField(max_length=64)
     mode = serializers.CharField(default=FILE, max_length=6)
 
 
-class PublicationInput(serializers.Serializer[Any]):
+class PublicationInput(Input):
     message = LimitedText(required=False, default="", help_text="The first line is the title.")
     branch = serializers.CharField(default="main", max_length=100)
     parent = serializers.CharField(
@@ -340,7 +341,7 @@ class PublicationInput(serializers.Serializer[Any]):
         return Publication(files=arrived or files, idempotency_key=key, **said)
 
 
-class RefInput(serializers.Serializer[Any]):
+class RefInput(Input):
     revision = serializers.CharField(max_length=100, help_text="What it shall name: 3, v3, latest, a name, a digest.")
     expected = serializers.CharField(
         required=False,

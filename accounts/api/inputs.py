@@ -1,0 +1,31 @@
+"""What bodies are read by: a field that nobody knows is refused, because a misspelt guard would be no guard."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.errors import Invalid
+
+
+class Input(serializers.Serializer[Any]):
+    """A serializer of a body. `also` are fields that something else reads."""
+
+    also = frozenset({"csrfmiddlewaretoken"})
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            known = set(self.fields) | self.also
+            for name in data:
+                if name not in known:
+                    raise _unknown(str(name), known - self.also)
+        return super().to_internal_value(data)
+
+
+def _unknown(name: str, known: set[str]) -> Invalid:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean “{close[0]}”?" if close else f"There are: {', '.join(sorted(known))}."
+    return Invalid("unknown_field", f"“{name}” is no field of this call. {hint}", fields={name: ["unknown"]})
