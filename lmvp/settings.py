@@ -29,7 +29,7 @@ DEBUG = env.bool("DEBUG", default=False)
 def _kept_secret_key() -> str:
     """Return the key kept in the data directory; make it (mode 0600) at the first start."""
     path = LMVP_DATA_DIR / "secret_key"
-    LMVP_DATA_DIR.mkdir(parents=True, exist_ok=True)
+    LMVP_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds everybody's secrets
     draft = path.with_name(f"secret_key.{os.getpid()}")
     if not path.exists():
         draft.touch(mode=0o600)
@@ -127,9 +127,12 @@ if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
         "timeout": 30,
         "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;"
+        " PRAGMA recursive_triggers=ON;",
     }
-elif not _database.get("PASSWORD"):
+else:
+    _database["ENGINE"] = "lmvp.postgresql"  # Django's, with a bound on connections
+if not _database.get("PASSWORD"):
     _database["PASSWORD"] = os.environ.get("DB_PASSWORD", "")  # as it is: env.str would follow a leading "$"
 _database["CONN_MAX_AGE"] = 0
 # Tests on SQLite use a file too: in memory, threads would meet locks that a real database does not have.
@@ -195,6 +198,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+CSRF_FAILURE_VIEW = "registry.web.views.csrf_failure"
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("LMVP_ACCESS_MINUTES", default=20))
@@ -213,6 +217,7 @@ THROTTLES = {
     "login:account": env.str("LMVP_THROTTLE_LOGIN_ACCOUNT", default="10/900s"),
     "login:address": env.str("LMVP_THROTTLE_LOGIN_ADDRESS", default="100/900s"),
     "mail:account": env.str("LMVP_THROTTLE_MAIL_ACCOUNT", default="5/3600s"),
+    "mail:host": env.str("LMVP_THROTTLE_INVITATIONS", default="100/3600s"),
     "mail:address": env.str("LMVP_THROTTLE_MAIL_ADDRESS", default="200/3600s"),
 }
 
@@ -295,6 +300,7 @@ LOGGING = {
 # --- The server itself (`manage.py serve`)
 
 WORKERS = env.int("LMVP_WORKERS", default=2)
+DATABASE_CONNECTIONS = env.int("LMVP_DATABASE_CONNECTIONS", default=20)  # of PostgreSQL, per worker
 THREADS = env.int("LMVP_THREADS", default=256)  # as many as slow transfers are expected at once, per worker
 
 LANGUAGE_CODE = "en"

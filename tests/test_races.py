@@ -15,6 +15,7 @@ from registry.models import Blob, Membership, Metric, Ref, RefMove, Role, Upload
 from registry.services import members, uploads
 from registry.services.metrics import Measured, log_metrics
 from registry.services.refs import Move, set_ref
+from registry.services.registered_models import update_model
 from registry.services.uploads import Wanted, announce
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, make_cast, publish, send
@@ -155,3 +156,49 @@ def test_upload_waits_for_a_blob_that_is_being_deleted(cast: Cast) -> None:
     results = at_once(upload, collector)
     assert results[0] == digest
     assert Blob.objects.live().filter(pk=digest).exists()
+
+
+def test_ordinary_calls_on_one_model_do_not_lock_each_other_out(cast: Cast) -> None:
+    model = cast.model()
+    publish(cast.bob, model, {"a": b"0"})
+    digests = [send(cast.bob, model, bytes([n])) for n in range(10)]
+
+    def publish_all() -> int:
+        for n, digest in enumerate(digests):
+            publication = Publication(files=[File("a", digest)], message=str(n))
+            publish_version(actor=cast.bob, model=model, publication=publication)
+        return len(digests)
+
+    def log_all() -> int:
+        for step in range(10):
+            version = Version.objects.at(model, "latest")
+            log_metrics(actor=cast.bob, version=version, measured=[Measured("loss", step / 10, step)])
+        return 10
+
+    def describe_all() -> int:
+        for n in range(10):
+            update_model(actor=cast.alice, model=model, description=f"description {n}")
+        return 10
+
+    assert at_once(publish_all, log_all, describe_all, log_all, publish_all) == [10, 10, 10, 10, 10]
+
+
+def test_threads_wait_for_a_connection_and_never_hold_more_than_allowed(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lmvp.postgresql.base._gate", threading.BoundedSemaphore(3))
+    most, holding, lock = 0, 0, threading.Lock()
+
+    def ask() -> int:
+        nonlocal most, holding
+        with connection.cursor() as cursor:
+            with lock:
+                holding += 1
+                most = max(most, holding)
+            cursor.execute("SELECT pg_sleep(0.02)")
+            with lock:
+                holding -= 1
+        return 1
+
+    assert sum(at_once(*[ask] * 12)) == 12
+    assert most <= 3
