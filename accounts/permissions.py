@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.errors import Forbidden
-from accounts.models import AccessToken
 from accounts.services import rights
 
 
@@ -28,13 +26,3 @@ class StaffOnly(SignInNeeded):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and request.user.is_staff
-
-
-class TokenScope(BasePermission):
-    """A token made for reading writes nothing, whatever its user may do: 403 `token_scope`."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        token: AccessToken | None = getattr(request.user, "access_token", None)
-        if token is not None and token.scope == AccessToken.Scope.READ and request.method not in SAFE_METHODS:
-            raise Forbidden("token_scope", "This access token may only read. Make one with the scope “write”.")
-        return True

@@ -45,6 +45,8 @@ def request_log(get_response: Handler) -> Handler:
         started = time.perf_counter()
         try:
             response = get_response(request)
+            if request.method == "HEAD":
+                response = _without_body(response)
             response["X-Request-Id"] = request_id
             _log(request, response, time.perf_counter() - started)
             return response
@@ -52,6 +54,14 @@ def request_log(get_response: Handler) -> Handler:
             context.current.reset(token)
 
     return middleware
+
+
+def _without_body(response: HttpResponse) -> HttpResponse:
+    """Keep the headers, the length of the body among them: a server should not have to drop what HEAD did not ask for."""
+    bare = HttpResponse(status=response.status_code)
+    bare.headers, bare.cookies = response.headers, response.cookies
+    response.close()
+    return bare
 
 
 def client_address(request: HttpRequest) -> str:

@@ -66,6 +66,8 @@ class Incoming:
                 hashing.append(aside.submit(self._hasher.update, chunk))
                 if len(hashing) > CHUNKS_AHEAD:
                     hashing.popleft().result()
+            for done in hashing:
+                done.result()
 
     def _append(self, chunk: bytes) -> None:
         if self.size + len(chunk) > self.limit:
@@ -140,13 +142,12 @@ class _Disk:
 
     def take(self, source: Path, digest: str) -> None:
         target = self._path(digest)
-        if not target.parent.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _sync_directory(self.root)
-            _sync_directory(self.root.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         source.chmod(0o444)
         source.replace(target)
-        _sync_directory(target.parent)
+        # All the way up, and always: who made the directory may have died before it synced it.
+        for directory in (target.parent, self.root, self.root.parent):
+            _sync_directory(directory)
 
     def open(self, digest: str) -> BinaryIO:
         return self._path(digest).open("rb", buffering=0)  # type: ignore[return-value]

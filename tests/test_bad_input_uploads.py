@@ -278,7 +278,7 @@ def test_announcement_that_does_not_fit(cast: Cast, model: RegisteredModel, tiny
 
 
 def test_bytes_that_fill_the_disk(cast: Cast, model: RegisteredModel, tiny_disk: Path) -> None:
-    upload = Upload.objects.create(model=model, actor=cast.bob, size=2_000_000)
+    upload = Upload.objects.create(project=model.project, model=model, actor=cast.bob, size=2_000_000)
     with nothing_left_behind():
         response = client_of(cast.bob).generic("PUT", f"/v1/uploads/{upload.pk}/", b"x" * 2_000_000)
         refused(response, 507, "storage_full")
@@ -296,7 +296,7 @@ def test_disk_with_room_again_takes_bytes_again(cast: Cast, model: RegisteredMod
     ballast = tiny_disk / "ballast"
     with pytest.raises(OSError, match="No space"):
         ballast.write_bytes(b"x" * 2_000_000)
-    upload = Upload.objects.create(model=model, actor=cast.bob, size=5)
+    upload = Upload.objects.create(project=model.project, model=model, actor=cast.bob, size=5)
     with nothing_left_behind():
         refused(client_of(cast.bob).generic("PUT", f"/v1/uploads/{upload.pk}/", HELLO), 507, "storage_full")
     ballast.unlink()

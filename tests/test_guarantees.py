@@ -9,7 +9,7 @@ from django.db import Error, connection, transaction
 
 from registry import storage
 from registry.errors import Invalid
-from registry.models import Blob, Metric, Ref, RefMove, Tree, Upload, Version
+from registry.models import Blob, Metric, Ref, RefMove, Tree, Upload, Version, VersionParent
 from registry.services import uploads
 from registry.services.metrics import Measured, log_metrics
 from registry.services.uploads import Wanted, announce
@@ -38,6 +38,22 @@ def test_published_rows_do_not_change_even_by_sql(cast: Cast, table: str, column
     publish(cast.bob, model, {"a": b"2"}, message="second")
     with pytest.raises(Error, match="sealed"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {column} = %s", [SEALED[table][column]])
+
+
+@pytest.mark.parametrize("table", ["registry_version", "registry_versionparent", "registry_metric", "registry_refmove"])
+def test_history_is_not_deleted_even_by_sql(cast: Cast, table: str) -> None:
+    model = cast.model()
+    publish(cast.bob, model, {"a": b"1"}, metrics=[Measured("loss", 0.5)])
+    publish(cast.bob, model, {"a": b"2"})
+    with pytest.raises(Error, match="sealed"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table}")
+
+
+def test_parents_are_not_added_later(cast: Cast) -> None:
+    model = cast.model()
+    first, second = (publish(cast.bob, model, {"a": content}) for content in (b"1", b"2"))
+    with pytest.raises(Error, match="sealed"), transaction.atomic():
+        VersionParent.objects.create(version=first, parent=second)
 
 
 def test_published_version_does_not_change_by_save(cast: Cast) -> None:

@@ -25,7 +25,7 @@ def read(*, purpose: str, token: str, lock: bool = False) -> User:
         pk, fingerprint = signing.loads(token, salt=purpose, max_age=lifetime)
     except signing.BadSignature:
         raise _dead_link() from None
-    users = User.objects.select_for_update() if lock else User.objects.all()
+    users = User.objects.select_for_update(no_key=True) if lock else User.objects.all()
     user: User | None = users.filter(pk=pk, is_active=True).first()
     if user is None or not constant_time_compare(fingerprint, _fingerprint(purpose, user)):
         raise _dead_link()

@@ -109,7 +109,7 @@ def _claims(text: str, kind: type[Token]) -> Token:
 
 
 def _family(claims: Token, *, lock: bool = False) -> SignIn:
-    families = SignIn.objects.select_for_update(of=("self",)) if lock else SignIn.objects.all()
+    families = SignIn.objects.select_for_update(no_key=True, of=("self",)) if lock else SignIn.objects.all()
     found = families.select_related("user").filter(
         pk=claims.get("sid"), user_id=claims.get("sub"), revoked_at=None, expires_at__gt=timezone.now()
     )

@@ -38,7 +38,7 @@ def set_flags(
     asked = {"is_active": is_active, "is_staff": is_staff, "is_superuser": is_superuser}
     flags = {name: value for name, value in asked.items() if value is not None}
     with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=user.pk)
+        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if any(flags[name] != getattr(user, name) for name in flags if name != "is_active"):
             rights.require_superuser(actor)
         for name, value in flags.items():

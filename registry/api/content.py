@@ -13,6 +13,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import BearerAuthentication
 from accounts.models import User
 from registry import connections, trees
 from registry.api import archives, ranges
@@ -21,7 +22,7 @@ from registry.api.documentation import documented
 from registry.api.errors import refusal
 from registry.api.pagination import MetricPages, NewestFirst, VersionPages
 from registry.api.parsers import ArrivedFile, HashingUploadHandler, LongJSON, RawBytes, WholeForm, body_chunks
-from registry.api.rooms import Room
+from registry.api.rooms import Room, SessionByHeader
 from registry.api.serializers import (
     EntrySerializer,
     JSONText,
@@ -50,6 +51,7 @@ NEVER_ACTIVE = "default-src 'none'; sandbox"  # what users send is never run in 
 class FormPublicationInput(PublicationInput):
     """The same in multipart/form-data: the files themselves, and metadata and metrics as JSON text."""
 
+    also = PublicationInput.also | {"files", "paths"}
     files = None
     metadata = JSONText(required=False)
     metrics = JSONText(required=False)
@@ -69,6 +71,7 @@ class FormPublicationInput(PublicationInput):
 
 
 class VersionViewSet(Room):
+    authentication_classes = [BearerAuthentication, SessionByHeader]
     parser_classes = [LongJSON, WholeForm]
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -389,6 +392,8 @@ class UploadViewSet(Room):
 
 
 class UploadOfferViewSet(Room):
+    parser_classes = [LongJSON]
+
     @documented(
         "Ask which bytes are missing",
         name="uploads_create",
@@ -406,6 +411,8 @@ class UploadOfferViewSet(Room):
 
 
 class MetricViewSet(Room):
+    parser_classes = [LongJSON]
+
     @documented(
         "List the metrics of a version",
         name="metrics_list",

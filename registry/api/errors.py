@@ -21,11 +21,12 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.errors import Forbidden, Refusal, Throttled
-from registry.models import Ref, RegisteredModel, Version
+from registry.models import Ref, RegisteredModel, Tree, Version
 
 SIGN_IN = "Sign in first: send “Authorization: Bearer <access>” with the token of /auth/login/, or an access token."
 HIDDEN = {
-    Version: "This model has no such version.",
+    Version: "This model has no such version. …/versions/ lists them; a revision is a number, a name, latest or a digest.",
+    Tree: "This version has no such file or directory. …/tree/ lists what it has.",
     RegisteredModel: "This project has no such model, or no more.",
     Ref: "This model has no such name.",
 }
@@ -33,6 +34,8 @@ HIDDEN = {
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer what a view raised; None (a real 500) for what nobody foresaw."""
+    if isinstance(error, OperationalError) and "disk is full" in str(error):
+        return _answer(507, "storage_full", "The server's disk is full. Ask its administrator for space.")
     if isinstance(error, OperationalError):  # first: to ask who is there would ask the database again
         return _answer(
             503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"}

@@ -34,37 +34,53 @@ SEALED = {
     ],
 }
 
-POSTGRESQL_FUNCTION = """
-CREATE OR REPLACE FUNCTION registry_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'sealed: a row of % never changes', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
-END $$
-"""
+# Table → the version that a row belongs to. Rows go only when that version has been purged.
+KEPT = {
+    "registry_version": "OLD.id",
+    "registry_versionparent": "OLD.version_id",
+    "registry_metric": "OLD.version_id",
+    "registry_refmove": "COALESCE(OLD.to_version_id, OLD.from_version_id)",
+}
+UNPURGED = "EXISTS (SELECT 1 FROM registry_version v WHERE v.id = {version} AND v.purged_at IS NULL)"
+# A version gets its parents before anything points to it, and none later.
+POINTED_TO = "EXISTS (SELECT 1 FROM registry_refmove m WHERE m.to_version_id = NEW.version_id)"
+
+
+def triggers():
+    """Yield (name, table, when it fires, the condition under which it refuses, words)."""
+    for table, columns in SEALED.items():
+        changed = " OR ".join(f'OLD."{column}" <> NEW."{column}"' for column in columns)
+        yield f"{table}_sealed", table, "UPDATE", changed, "never changes"
+    for table, version in KEPT.items():
+        yield f"{table}_kept", table, "DELETE", UNPURGED.format(version=version), "is never deleted"
+    yield "registry_versionparent_closed", "registry_versionparent", "INSERT", POINTED_TO, "is not added later"
 
 
 def seal(apps, schema_editor):
     sqlite = schema_editor.connection.vendor == "sqlite"
-    if not sqlite:
-        schema_editor.execute(POSTGRESQL_FUNCTION, params=None)
-    for table, columns in SEALED.items():
-        differs = "IS NOT" if sqlite else "IS DISTINCT FROM"
-        changed = " OR ".join(f'OLD."{column}" {differs} NEW."{column}"' for column in columns)
-        action = (
-            f"BEGIN SELECT RAISE(ABORT, 'sealed: a row of {table} never changes'); END"
-            if sqlite
-            else "EXECUTE FUNCTION registry_refuse_change()"
-        )
+    for name, table, event, refused, words in triggers():
+        refused = refused.replace("<>", "IS NOT" if sqlite else "IS DISTINCT FROM")
+        said = f"sealed: a row of {table} {words}"
+        if sqlite:
+            schema_editor.execute(
+                f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW WHEN ({refused})"
+                f" BEGIN SELECT RAISE(ABORT, '{said}'); END"
+            )
+            continue
+        row = "OLD" if event == "DELETE" else "NEW"
         schema_editor.execute(
-            f"CREATE TRIGGER {table}_sealed BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({changed}) {action}"
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {refused} THEN"
+            f" RAISE EXCEPTION '{said}' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN {row}; END $$"
         )
+        schema_editor.execute(f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
 
 
 def unseal(apps, schema_editor):
     sqlite = schema_editor.connection.vendor == "sqlite"
-    for table in SEALED:
-        schema_editor.execute(f"DROP TRIGGER {table}_sealed" + ("" if sqlite else f" ON {table}"))
-    if not sqlite:
-        schema_editor.execute("DROP FUNCTION registry_refuse_change()")
+    for name, table, *_ in triggers():
+        schema_editor.execute(f"DROP TRIGGER {name}" + ("" if sqlite else f" ON {table}"))
+        if not sqlite:
+            schema_editor.execute(f"DROP FUNCTION {name}()")
 
 
 class Migration(migrations.Migration):

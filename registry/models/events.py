@@ -11,7 +11,8 @@ from registry.models.projects import Project
 class Event(models.Model):
     """Who did what to which thing, when, from where, with which key. Only added."""
 
-    project = models.ForeignKey(Project, models.CASCADE, null=True, related_name="events")
+    project = models.ForeignKey(Project, models.SET_NULL, null=True, related_name="events")
+    project_name = models.CharField(max_length=39, blank=True, help_text="As it was then; stays when the project goes.")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     action = models.CharField(max_length=40)
     subject = models.CharField(max_length=300, help_text="What it was done to, by name.")
@@ -20,7 +21,7 @@ class Event(models.Model):
     token = models.CharField(max_length=120, blank=True, help_text="The access token that was used, by name.")
     address = models.CharField(max_length=64, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
         ordering = ["-id"]

@@ -164,7 +164,7 @@ class VersionQuerySet(models.QuerySet["Version"]):
 
 
 class Version(models.Model):
-    """An immutable commit of one registered model. A trigger in the database guards every column but the last three."""
+    """An immutable commit of one registered model. A trigger in the database guards every column but the last four."""
 
     model = models.ForeignKey(RegisteredModel, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -179,6 +179,9 @@ class Version(models.Model):
     deprecated = models.CharField(max_length=500, blank=True, help_text="Why it should not be used any more.")
     deprecated_at = models.DateTimeField(null=True, blank=True)
     trashed_at = models.DateTimeField(null=True, blank=True)
+    purged_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when only number, digest and parents are left."
+    )
 
     objects = VersionQuerySet.as_manager()
 
@@ -238,7 +241,7 @@ class Ref(models.Model):
     name = models.CharField(max_length=100, validators=[validate_ref_name])
     version = models.ForeignKey(Version, models.PROTECT, related_name="refs")
     protected = models.BooleanField(default=False, help_text="Moved by maintainers only.")
-    active = models.BooleanField(default=False, help_text="Kept as files in LMVP_ACTIVE_ROOT.")
+    active = models.BooleanField(default=False, help_text="Kept ready as files for a serving process.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -295,6 +298,7 @@ class Metric(models.Model):
         indexes = [
             models.Index(fields=["model", "name", "value"], condition=Q(latest=True), name="versions_by_metric"),
             models.Index(fields=["version", "name"], condition=Q(latest=True), name="latest_metrics"),
+            models.Index(fields=["version", "id"], name="metrics_as_logged"),
         ]
 
     def __str__(self) -> str:

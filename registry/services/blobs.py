@@ -45,7 +45,7 @@ def refresh(*, digests: Iterable[str]) -> set[str]:
     with transaction.atomic():
         for start in range(0, len(wanted), BATCH):
             rows = Blob.objects.live().filter(pk__in=wanted[start : start + BATCH]).order_by("pk")
-            found = list(rows.select_for_update().values_list("pk", flat=True))
+            found = list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
             Blob.objects.filter(pk__in=found).update(used_at=timezone.now())
             live.update(found)
     return live

@@ -25,6 +25,7 @@ def record(
         actor=actor,
         action=action,
         project=project,
+        project_name=project.name if project else "",
         subject=subject[:300],
         before=before,
         after=after,

@@ -71,6 +71,7 @@ def invite(*, actor: User, project: Project, email: str, role: Role) -> Invitati
     require(actor, Action.MANAGE_MEMBERS, project)
     _within_own_role(actor, project, role)
     throttles.take("mail:account", email)
+    throttles.take("mail:host", str(actor.pk))
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         _lock(project)
@@ -105,14 +106,19 @@ def accept_invitation(*, actor: User, token: str) -> Membership:
         raise Forbidden("token_scope", "This access token may not accept invitations. Sign in, and accept it then.")
     with transaction.atomic():
         invitation = (
-            Invitation.objects.select_for_update(of=("self",))
-            .select_related("project")
+            Invitation.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("project", "invited_by")
             .filter(digest=_digest(token), project__trashed_at=None)
             .first()
         )
         if invitation and invitation.accepted_by_id == actor.pk:
             return Membership.objects.get(project=invitation.project, user=actor)
-        if invitation is None or invitation.accepted_at or invitation.expires_at <= timezone.now():
+        if (
+            invitation is None
+            or invitation.accepted_at
+            or invitation.expires_at <= timezone.now()
+            or not _may_still_give(invitation)
+        ):
             raise Invalid(
                 "invitation_not_valid", "This invitation has expired, was used or withdrawn. Ask for a new one."
             )
@@ -129,8 +135,19 @@ def accept_invitation(*, actor: User, token: str) -> Membership:
     return membership
 
 
+def _may_still_give(invitation: Invitation) -> bool:
+    """Whether who invited could do it now too: a member who was removed or demoted leaves no door behind."""
+    host = invitation.invited_by
+    if not host.is_active:
+        return False
+    own = role_in(host, invitation.project)
+    return host.has_perm("registry.change_project") or (
+        own is not None and own >= max(Role.MAINTAINER, invitation.role)
+    )
+
+
 def _lock(project: Project) -> None:
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
 def _within_own_role(actor: User, project: Project, role: Role) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import User
 from registry.digests import is_finite_number
@@ -47,7 +48,7 @@ def log_metrics(*, actor: User, version: Version, measured: Sequence[Measured]) 
     require(actor, Action.LOG_METRICS, version.model.project)
     check(measured)
     with transaction.atomic():
-        Version.objects.select_for_update().get(pk=version.pk)
+        Version.objects.select_for_update(no_key=True).get(pk=version.pk)
         added = add(actor=actor, version=version, measured=measured)
         if added:
             events.record(
@@ -84,7 +85,7 @@ def add(*, actor: User, version: Version, measured: Iterable[Measured]) -> int:
     for one in measured:
         row = one.row(version, actor)
         _same_or_conflict(rows.setdefault((row.name, row.step), row), row)
-    known = _known(version, {name for name, _ in rows}) if rows else {}
+    known = _known(version, rows) if rows else {}
     for key in rows.keys() & known.keys():
         _same_or_conflict(known[key], rows.pop(key))
     _mark_latest(rows.values(), [row for row in known.values() if row.latest])
@@ -92,10 +93,18 @@ def add(*, actor: User, version: Version, measured: Iterable[Measured]) -> int:
     return len(rows)
 
 
-def _known(version: Version, names: set[str]) -> dict[tuple[str, int | None], Metric]:
+def _known(version: Version, keys: Iterable[tuple[str, int | None]]) -> dict[tuple[str, int | None], Metric]:
+    """Return the rows that matter for these names and steps: those themselves, and the one that stands for its name."""
     if version._state.adding or not version.metrics.exists():
         return {}
-    return {(row.name, row.step): row for row in Metric.objects.filter(version=version, name__in=names)}
+    steps: dict[str, list[int]] = {}
+    for name, step in keys:
+        steps.setdefault(name, []).extend([] if step is None else [step])
+    rows = list(Metric.objects.filter(Q(latest=True) | Q(step=None), version=version, name__in=steps))
+    for name, wanted in steps.items():
+        for start in range(0, len(wanted), 500):
+            rows += Metric.objects.filter(version=version, name=name, step__in=wanted[start : start + 500])
+    return {(row.name, row.step): row for row in rows}
 
 
 def _same_or_conflict(there: Metric, row: Metric) -> None:

@@ -81,7 +81,7 @@ def update_project(
     if not changed:
         return project
     with transaction.atomic():
-        project = Project.objects.select_for_update().get(pk=project.pk)
+        project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         before = {key: getattr(project, key) for key in changed}
         if "name" in changed:
             _move_name(project, changed["name"])

@@ -50,7 +50,7 @@ def set_ref(*, actor: User, model: RegisteredModel, move: Move) -> tuple[Ref, bo
     if move.kind == Ref.Kind.BRANCH:
         raise Invalid("branch_moves_by_publishing", "A branch moves when a version is published on it.")
     with transaction.atomic():
-        RegisteredModel.objects.select_for_update().get(pk=model.pk)
+        RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
         version = find_version(model, move.revision)
         return place(actor=actor, version=version, move=move)
 
@@ -76,7 +76,7 @@ def delete_ref(*, actor: User, model: RegisteredModel, kind: str, name: str, com
     """Take an alias or a tag away; its moves are kept. Ref.DoesNotExist when there is none."""
     require(actor, Action.MOVE_REF, model.project)
     with transaction.atomic():
-        RegisteredModel.objects.select_for_update().get(pk=model.pk)
+        RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
         ref = Ref.objects.select_related("version").get(model=model, kind=kind, name=name)
         if ref.protected:
             require(actor, Action.MOVE_PROTECTED_REF, model.project)
@@ -88,7 +88,7 @@ def _check(actor: User, model: RegisteredModel, ref: Ref | None, move: Move) -> 
     check_name(move.name)
     if ref and ref.kind != move.kind:
         raise Conflict("name_taken", f"{model} has a {ref.kind} “{ref.name}” already. Choose another name.")
-    if ref and ref.protected and move.kind != Ref.Kind.BRANCH:
+    if ref and ref.protected:
         require(actor, Action.MOVE_PROTECTED_REF, model.project)
     if move.expected != ANYTHING:
         _check_expected(model, ref, move)

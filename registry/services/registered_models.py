@@ -32,7 +32,7 @@ def create_model(
     require(actor, Action.CREATE_MODEL, project)
     model = RegisteredModel(project=project, name=name, kind=kind, description=description, created_by=actor)
     with transaction.atomic():
-        Project.objects.select_for_update().get(pk=project.pk)  # names are given one after the other
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # names are given one after the other
         _refuse_taken(project, name)
         model.full_clean(exclude=["project", "created_by"])
         model.save()
@@ -59,8 +59,8 @@ def update_model(
     if not changed:
         return model
     with transaction.atomic():
-        Project.objects.select_for_update().get(pk=project.pk)
-        model = RegisteredModel.objects.select_for_update().get(pk=model.pk)
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        model = RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
         before = {key: getattr(model, key) for key in changed}
         if "name" in changed:
             _move_name(model, changed["name"])

@@ -55,7 +55,10 @@ def announce(*, actor: User, model: RegisteredModel, files: Sequence[Wanted]) ->
         )
     rows = iter(
         Upload.objects.bulk_create(
-            [Upload(model=model, actor=actor, size=file.size, sha256=file.sha256) for file in missing]
+            [
+                Upload(project=model.project, model=model, actor=actor, size=file.size, sha256=file.sha256)
+                for file in missing
+            ]
         )
     )
     return [Offer(file, None if file in stored else next(rows)) for file in files]
@@ -79,7 +82,7 @@ def _stored(actor: User, files: Sequence[Wanted]) -> set[Wanted]:
     """Return those of the files that the actor may know to be here; they are kept for a while from now on."""
     digests, sizes = sorted({file.sha256 for file in files if file.sha256}), dict[str, int]()
     for start in range(0, len(digests), blobs.BATCH):
-        rows = Blob.objects.readable_by(actor).filter(pk__in=digests[start : start + blobs.BATCH])
+        rows = Blob.objects.readable_by(actor, digests[start : start + blobs.BATCH])
         sizes.update(rows.values_list("pk", "size"))
     live = blobs.refresh(digests=sizes)
     return {file for file in files if file.sha256 in live and file.size == sizes[file.sha256]}
@@ -87,14 +90,14 @@ def _stored(actor: User, files: Sequence[Wanted]) -> set[Wanted]:
 
 def find_upload(*, actor: User | None, upload_id: str, signature: str = "", expires: str = "") -> Upload:
     """Return an upload that the caller may write: its own, or by a signed address. Upload.DoesNotExist otherwise."""
-    upload = Upload.objects.select_related("actor", "model__project").get(pk=upload_id)
+    upload = Upload.objects.select_related("actor", "project").get(pk=upload_id)
     signed = bool(signature) and _signature_holds(upload_id, signature, expires)
-    if not signed and (actor is None or actor.pk != upload.actor_id):
+    if not upload.actor.is_active or (not signed and (actor is None or actor.pk != upload.actor_id)):
         raise Upload.DoesNotExist
     if upload.expires_at <= timezone.now():
         raise Gone("upload_expired", "This upload has expired. Ask for a new one.")
     try:
-        require(upload.actor if signed or actor is None else actor, Action.UPLOAD, upload.model.project)
+        require(upload.actor if signed or actor is None else actor, Action.UPLOAD, upload.project)
     except ObjectDoesNotExist:
         raise Upload.DoesNotExist from None
     return upload
@@ -118,7 +121,9 @@ def receive(*, upload: Upload, chunks: Iterable[bytes]) -> Upload:
         incoming.check(sha256=upload.sha256, size=upload.size)
         blob = blobs.keep(incoming=incoming)
     upload.sha256, upload.offset, upload.stored_at = blob.pk, blob.size, timezone.now()
-    upload.save(update_fields=["sha256", "offset", "stored_at"])
+    found = {"sha256": upload.sha256, "offset": upload.offset, "stored_at": upload.stored_at}
+    if not Upload.objects.filter(pk=upload.pk).update(**found):
+        raise Gone("upload_cancelled", "This upload was cancelled while its bytes came. Ask for a new one.")
     return upload
 
 
@@ -128,7 +133,13 @@ def keep_files(*, actor: User, model: RegisteredModel, files: Iterable[Incoming]
     for incoming in files:
         blob = blobs.keep(incoming=incoming)
         Upload.objects.create(
-            model=model, actor=actor, size=blob.size, offset=blob.size, sha256=blob.pk, stored_at=timezone.now()
+            project=model.project,
+            model=model,
+            actor=actor,
+            size=blob.size,
+            offset=blob.size,
+            sha256=blob.pk,
+            stored_at=timezone.now(),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -32,6 +33,7 @@ MOST_METADATA_BYTES = 64 * 1024
 MOST_METADATA_LEVELS = 100  # what every reader of JSON takes
 MOST_MESSAGE_CHARACTERS = 10_000
 MOST_KEY_CHARACTERS = 200
+FRESH = timedelta(hours=1)  # so long ago a tree was noted as used: far less than the grace before it is collected
 OPTIMISTIC_TRIES = 3  # trees built before the lock is taken; then once more under it
 
 
@@ -118,7 +120,11 @@ def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_
     if built:
         _save_trees(built)
     with transaction.atomic():
-        model = RegisteredModel.objects.select_related("project").select_for_update(of=("self",)).get(pk=model.pk)
+        model = (
+            RegisteredModel.objects.select_related("project")
+            .select_for_update(no_key=True, of=("self",))
+            .get(pk=model.pk)
+        )
         repeated = _by_key(actor, model, draft.publication)
         if repeated:
             return repeated, False
@@ -237,7 +243,7 @@ def _with_sizes(actor: User, draft: _Draft) -> _Draft:
     """Return the draft with each file's size; Invalid where the actor may not read a file's bytes, or they are unknown."""
     digests, sizes = sorted({entry.digest for entry in draft.entries.values()}), dict[str, int]()
     for start in range(0, len(digests), blobs.BATCH):
-        rows = Blob.objects.readable_by(actor).filter(pk__in=digests[start : start + blobs.BATCH])
+        rows = Blob.objects.readable_by(actor, digests[start : start + blobs.BATCH])
         sizes.update(rows.values_list("pk", "size"))
     missing = [path for path, entry in draft.entries.items() if entry.digest not in sizes]
     if missing:
@@ -311,13 +317,15 @@ def _build(head: Version | None, draft: _Draft) -> Built:
 def _save_trees(built: Built) -> None:
     digests, known = list(built.directories), set[str]()
     for start in range(0, len(digests), blobs.BATCH):
-        known.update(Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH]).values_list("pk", flat=True))
-    rows = [
+        rows = Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH])
+        rows.filter(used_at__lt=timezone.now() - FRESH).update(used_at=timezone.now())
+        known.update(rows.values_list("pk", flat=True))
+    missing = [
         Tree(digest=digest, content=content, files=entry.files, size=entry.size)
         for digest, (entry, content) in built.directories.items()
         if digest not in known
     ]
-    Tree.objects.bulk_create(rows, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
+    Tree.objects.bulk_create(missing, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
 
 
 def _write(actor: User, model: RegisteredModel, parent: Version | None, built: Built, draft: _Draft) -> Version:
