@@ -78,7 +78,7 @@ def _refused(error: IntegrityError | ValidationError) -> Conflict | Invalid:
 
 @transaction.atomic
 def _enter(email: str, username: str, hashed: str) -> None:
-    user = User.objects.with_email(email).select_for_update().first()
+    user = User.objects.with_email(email).select_for_update(no_key=True).first()
     if user is not None and user.is_verified:
         return _tell_owner(user, username)
     if user is None:
