@@ -69,6 +69,8 @@ def main() -> None:
     try:
         with running_server(host, settings.PORT, log) as server, tempfile.TemporaryDirectory() as scratch:
             password = walk(server, Path(scratch))
+            if server.is_ours and not stay:
+                print(f"\n{start_again(settings.PORT)}")
             print(what_is_there(settings.LMVP_URL, MODEL, password, settings.LMVP_DATA_DIR))
             if stay and server.is_ours:
                 leave_running(server)
@@ -263,6 +265,11 @@ def check_download(cleo: lmvp.Client, best: Published, path: Path) -> None:
 
 
 # --- The end
+
+
+def start_again(port: int) -> str:
+    """Say how to get back the server that stops with the demo."""
+    return f"Start it again with: {'' if port == 8000 else f'PORT={port} '}make serve"
 
 
 def leave_running(server: Server) -> None:

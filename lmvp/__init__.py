@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lmvp.client.errors import LMVPError as LMVPError
     from lmvp.client.versions import History as History
     from lmvp.client.versions import LocalModel as LocalModel
+    from lmvp.client.versions import Move as Move
     from lmvp.client.versions import Version as Version
 
     _client = Client()
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     logout = _client.logout
     metrics = _client.metrics
     models = _client.models
+    moves = _client.moves
     projects = _client.projects
     publish = _client.publish
     set_alias = _client.set_alias
@@ -45,6 +47,7 @@ _HOMES = {
     "History": "lmvp.client.versions",
     "LMVPError": "lmvp.client.errors",
     "LocalModel": "lmvp.client.versions",
+    "Move": "lmvp.client.versions",
     "Version": "lmvp.client.versions",
 }
 
@@ -53,6 +56,7 @@ __all__ = [
     "History",
     "LMVPError",
     "LocalModel",
+    "Move",
     "Version",
     "__version__",
     "aliases",
@@ -66,6 +70,7 @@ __all__ = [
     "logout",
     "metrics",
     "models",
+    "moves",
     "projects",
     "publish",
     "set_alias",

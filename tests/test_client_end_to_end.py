@@ -305,7 +305,10 @@ def test_the_command_line_goes_all_the_way(lmvp, weights, tmp_path):
 
     assert lmvp("update", "vision/digits", weights, "-m", "Again")[0] == 0
     assert lmvp("alias", "vision/digits", "production", "1", "--comment", "best")[:2] == (0, "production is v1 now.\n")
-    assert lmvp("log", "vision/digits@production", "june=0.9", "by=bob")[:2] == (0, "2 added, 0 were there already.\n")
+    assert lmvp("log", "vision/digits@production", "--metric-text", "by=bob", "june=0.9")[:2] == (
+        0,
+        "2 added, 0 were there already.\n",
+    )
     assert json.loads(lmvp("metrics", "vision/digits@1", "--metric", "june", "--json")[1])[0]["value"] == 0.9
     assert [one["number"] for one in json.loads(lmvp("history", "vision/digits", "--json")[1])] == [2, 1]
     assert "production" in lmvp("history", "vision/digits")[1]
@@ -327,3 +330,33 @@ def test_exit_codes_and_errors(lmvp, weights, tmp_path):
     assert lmvp("publish", "vision/digits", weights, "--metric", "accuracy")[0] == 2
     assert lmvp("alias", "vision/digits", "production")[0] == 2
     assert lmvp("no-such-command")[0] == 2
+
+
+def test_the_command_line_makes_a_project_and_tells_who_moved_an_alias(lmvp, weights):
+    code, _, err = lmvp("publish", "sound/words", weights)
+    assert code == 1
+    assert "`lmvp create-project sound`" in err
+    assert lmvp("create-project", "sound", "--visibility", "internal")[:2] == (0, "Made the internal project sound.\n")
+    lmvp("publish", "sound/words", weights, "--alias", "production")
+    lmvp("update", "sound/words", weights, "-m", "Again")
+    lmvp("alias", "sound/words", "production", "2", "--comment", "better")
+    assert "better" in lmvp("moves", "sound/words", "production")[1]
+    moves = json.loads(lmvp("moves", "sound/words", "production", "--json")[1])
+    assert [(one["from_number"], one["to_number"], one["actor"]) for one in moves] == [
+        (1, 2, "alice"),
+        (None, 1, "alice"),
+    ]
+
+
+def test_a_metric_that_is_no_number_is_refused(lmvp, weights):
+    code, _, err = lmvp("publish", "vision/digits", weights, "--metric", "accuracy=0,97")
+    assert code == 2
+    assert "with a point" in err
+    assert "--metric-text accuracy=TEXT" in err
+    assert lmvp("log", "vision/digits")[0] == 2
+
+
+def test_no_password_is_told(lmvp):
+    code, _, err = lmvp("login", "--email", "alice@example.org", "--password-stdin")
+    assert code == 2
+    assert "no password given; use --password-stdin" in err

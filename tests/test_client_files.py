@@ -277,3 +277,9 @@ def test_a_damaged_credential_file_says_what_to_do(tmp_path):
     (tmp_path / "credentials.json").write_text("{")
     with pytest.raises(LocalFileError, match="Delete it and sign in again"):
         CredentialFile(tmp_path / "credentials.json").get("http://one")
+
+
+def test_a_draft_that_cannot_be_removed_does_not_hide_the_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(LocalFileError, match="Cannot write"), files.replacing(tmp_path / "file" / "weights"):
+        pass

@@ -531,7 +531,48 @@ def test_a_bare_name_that_fits_several_lists_them(server, client):
 
 def test_a_new_bare_name_is_published_to_the_personal_project(server, client):
     named(server, personal="alice", alice=[], vision=["other"])
-    assert str(client._names.resolve("digits", writing=True)) == "alice/digits"
+    assert str(client._names.resolve_new("digits")) == "alice/digits"
+
+
+def test_a_bare_name_is_never_published_to_somebody_elses_project(server, client):
+    named(server, personal="alice", alice=[], vision=["digits"])
+    assert str(client._names.resolve_new("digits")) == "alice/digits"
+    assert str(client._names.resolve("digits", writing=True)) == "vision/digits"
+
+
+def test_a_page_is_not_the_address_of_a_server():
+    with pytest.raises(errors.ValidationFailed, match="leave out the path, http://localhost:8301"):
+        Client("http://localhost:8301/docs/")
+
+
+def test_a_server_without_tls_is_told_from_a_wrong_certificate(server):
+    address = server.url.replace("http:", "https:")
+    with pytest.raises(errors.ConnectionFailed, match=f"does not speak TLS; try {server.url}"):
+        quick(Client(address, token="lmvp_secret")).whoami()
+
+
+def test_a_limit_below_one_is_refused(client):
+    with pytest.raises(errors.ValidationFailed, match="Give 1 or more"):
+        client.show_history("vision/digits", limit=0)
+    with pytest.raises(errors.ValidationFailed, match="Give 1 or more"):
+        client.moves("vision/digits", "production", limit=0)
+
+
+def test_a_file_in_the_place_of_the_directory_is_told_first(server, client, tmp_path):
+    (tmp_path / "single.txt").write_text("mine")
+    with pytest.raises(errors.LocalFileError, match=r"single\.txt is a file; give a directory"):
+        client.download("vision/digits", path=tmp_path / "single.txt")
+    assert server.seen == []
+
+
+def test_a_sign_out_that_the_server_does_not_hear_says_so(server):
+    tokens = {"access": "old", "refresh": "r1"}
+    server.routes["POST", "/auth/login/"] = sends_json({"email": "a@b.c", "username": "alice", "tokens": tokens})
+    server.routes["POST", "/auth/logout/"] = hangs_up
+    client = Client(server.url)
+    client.login("a@b.c", "secret")
+    assert client.logout() is False
+    assert not client._session.has_credentials
 
 
 @pytest.mark.parametrize("name", ["digts", "vision/digts", "leters"])

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from lmvp.client import measurements, transfer
+from lmvp.client import files, measurements, transfer
 from lmvp.client.cache import Cache
 from lmvp.client.errors import Conflict, LMVPError, NotFound, ValidationFailed
 from lmvp.client.files import LocalFile
@@ -20,7 +20,7 @@ from lmvp.client.http import Session, path_of
 from lmvp.client.measurements import Metrics, Row
 from lmvp.client.naming import ModelName, Names
 from lmvp.client.transfer import Fetching
-from lmvp.client.versions import History, LocalModel, Version
+from lmvp.client.versions import History, LocalModel, Move, Version
 
 METRICS_BATCH = 1000
 Revision = str | int
@@ -125,9 +125,9 @@ class Client:
         """Sign in and return the username. The sign-in is kept on this machine (docs/client.md says where)."""
         return self._session.login(email, password, server=server)
 
-    def logout(self) -> None:
-        """Revoke the sign-in kept on this machine."""
-        self._session.logout()
+    def logout(self) -> bool:
+        """Revoke and forget the sign-in kept on this machine; False when it is forgotten but no server heard of it."""
+        return self._session.logout()
 
     def whoami(self) -> dict[str, Any]:
         """Return {email, username, …} of the caller."""
@@ -148,17 +148,17 @@ class Client:
 
         Without `path` they are read-only and kept in the cache; with it they are written there, to be changed at will.
         """
+        directory = None if path is None else files.directory(path)
         model = self._names.resolve(name)
         version = self._version(model, revision)
         pinned = model.version_path(version.digest)  # a branch may move on meanwhile
         wanted = transfer.list_files(self._session, pinned)
         cache = Cache()
         fetching = Fetching(self._session, pinned, wanted, cache, progress)
-        if path is None:
+        if directory is None:
             directory = cache.snapshot(version.project, version.model, version.digest)
             fetching.into_cache(directory)
         else:
-            directory = Path(path).expanduser()
             fetching.into_directory(directory)
         return LocalModel(directory, version, [file.path for file in wanted])
 
@@ -202,9 +202,12 @@ class Client:
         tag: str | None = None,
         progress: bool | None = None,
     ) -> Version:
-        """Publish a version as `update` does, and make the registered model first when it is not there."""
+        """Publish a version as `update` does, and make the registered model first when it is not there.
+
+        A name without “/” goes to LMVP_PROJECT's project, else to your personal one, never to somebody else's.
+        """
         said = Said(message, branch, parent, metrics, metadata, alias, tag)
-        model = self._names.resolve(name, writing=True)
+        model = self._names.resolve_new(name)
         publication = Publication.read(source, said, progress=progress)
         try:
             return self._publish(model, publication)
@@ -234,8 +237,8 @@ class Client:
             self._session.call("POST", path_of("projects", model.project, "models"), body)
         except NotFound as error:
             raise error.saying(
-                f"There is no project “{model.project}” that you may see. Make it with "
-                f"lmvp.create_project({model.project!r}), or ask one of its owners for an invitation."
+                f"There is no project “{model.project}” that you may see. Make it with lmvp.create_project("
+                f"{model.project!r}) / `lmvp create-project {model.project}`, or ask one of its owners for an invitation."
             ) from error
         except LMVPError as error:
             if error.code != "name_taken":  # somebody else made it just now: good
@@ -255,6 +258,7 @@ class Client:
 
     def history(self, name: str, *, branch: str | None = None, limit: int = 20) -> History:
         """Return the newest versions of a model, or of all models of a project, newest first."""
+        _check_limit(limit)
         if "/" not in name and (models := self._names.models_of(name)):
             several = [self._versions(ModelName(name, model), branch, limit) for model in models]
             newest = sorted((v for versions in several for v in versions), key=lambda v: v.created_at, reverse=True)
@@ -352,6 +356,14 @@ class Client:
         with self._names.explained(model):
             return list(self._session.pages(f"{model.path}aliases/", page_size=200))
 
+    def moves(self, name: str, alias: str, *, limit: int = 50) -> list[Move]:
+        """Return who moved the alias, from where to where, when and why, newest first; a deleted alias's too."""
+        _check_limit(limit)
+        model = self._names.resolve(name)
+        pages = self._session.pages(f"{_ref_path(model, 'aliases', alias)}moves/", page_size=min(limit, 200))
+        with self._names.explained(model), self._session.understood():
+            return [Move.from_json(answer) for answer in islice(pages, limit)]
+
     # --- Projects and models
 
     def projects(self) -> list[dict[str, Any]]:
@@ -370,8 +382,15 @@ class Client:
         """Return [{name, kind, description, versions, latest, aliases, …}] of a project; without one, of yours."""
         owner = project or self._names.default_project() or self._names.personal_project()
         if not owner:
-            raise ValidationFailed("Name the project: lmvp.models(project), or set LMVP_PROJECT.")
+            raise ValidationFailed(
+                "Name the project: lmvp.models(project) / `lmvp models PROJECT`, or set LMVP_PROJECT."
+            )
         return list(self._session.pages(path_of("projects", owner, "models"), page_size=200))
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise ValidationFailed(f"A limit of {limit} would show nothing. Give 1 or more.")
 
 
 def _ref_path(model: ModelName, kind: str, ref: str) -> str:
@@ -384,8 +403,9 @@ def _explained_conflict(error: Conflict, model: ModelName, branch: str) -> Confl
     head = error.fields.get("head") or {}
     newer = f"version {head['number']}" if "number" in head else "another version"
     return error.saying(
-        f"{model} has moved on: {newer} is the newest on {branch} now. Look at it: lmvp.download({str(model)!r}). Then "
-        "publish on top of it by giving the path instead of the LocalModel, without `parent`."
+        f"{model} has moved on: {newer} is the newest on {branch} now. Look at it: lmvp.download({str(model)!r}) / "
+        f"`lmvp download {model}`. Then publish on top of it, without `parent`; in Python by giving the path instead of "
+        "the LocalModel."
     )
 
 

@@ -59,11 +59,15 @@ NAME = Argument("name", metavar="NAME", help="project/model; the project may be 
 AT_REVISION = Argument(
     "name", metavar="NAME[@REVISION]", help="a model, and a branch, tag, alias, number or digest (default: latest)"
 )
+METRIC_TEXT = Argument(
+    "--metric-text", action="append", default=[], metavar="NAME=TEXT", help="a metric that is a text; repeatable"
+)
 PUBLISHING = (
     NAME,
     Argument("path", type=Path, help="a file, or a directory with all below it"),
     Argument("-m", "--message", help="what is new; its first line is the title"),
-    Argument("--metric", action="append", default=[], metavar="NAME=VALUE", help="a number or a text; repeatable"),
+    Argument("--metric", action="append", default=[], metavar="NAME=VALUE", help="a number; repeatable"),
+    METRIC_TEXT,
     Argument("--metadata", action="append", default=[], metavar="KEY=VALUE", help="repeatable; the value may be JSON"),
     Argument("--metadata-file", type=Path, metavar="FILE", help="a JSON file with more of it"),
     Argument("--alias", help="let this alias name the new version"),
@@ -101,7 +105,9 @@ def login(client: Client, args: argparse.Namespace) -> Answer:
     if args.password_stdin and not args.email:
         raise UsageError("--password-stdin needs --email.")
     email = args.email or input("E-mail: ")
-    password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else getpass.getpass("Password: ")
+    password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else _asked_password()
+    if not password:
+        raise UsageError("no password given; use --password-stdin.")
     username = client.login(email, password, server=args.server)
     text = f"Signed in at {client.server} as {username}."
     if os.environ.get("LMVP_TOKEN"):
@@ -115,8 +121,12 @@ def logout(client: Client, args: argparse.Namespace) -> Answer:
 
     example: lmvp logout
     """
-    client.logout()
-    return Answer(f"Signed out of {client.server}.", None)
+    server = client.server
+    if client.logout():
+        return Answer(f"Signed out of {server}.", None)
+    return Answer(
+        f"The sign-in is forgotten here, but {server} could not be told: there it lives on until it ends.", None
+    )
 
 
 @command("whoami", JSON)
@@ -216,6 +226,23 @@ def alias(client: Client, args: argparse.Namespace) -> Answer:
     return Answer(_table(["alias", "version", "digest", "since"], rows, "There are no aliases yet."), refs)
 
 
+@command(
+    "moves",
+    NAME,
+    Argument("alias", metavar="ALIAS", help="for example production"),
+    Argument("--limit", type=int, default=50, help="how many at most (default: 50)"),
+    JSON,
+)
+def moves(client: Client, args: argparse.Namespace) -> Answer:
+    """Show who moved an alias, when and why, newest first.
+
+    example: lmvp moves vision/digits production
+    """
+    found = client.moves(args.name, args.alias, limit=args.limit)
+    rows = [[when(m.at), m.actor, _standing(m.from_number), _standing(m.to_number), m.comment] for m in found]
+    return Answer(_table(["when", "who", "from", "to", "why"], rows, "It has never been moved."), found)
+
+
 @command("metrics", AT_REVISION, Argument("--metric", metavar="NAME", help="only this one, for example loss"), JSON)
 def metrics(client: Client, args: argparse.Namespace) -> Answer:
     """List the metrics of a version.
@@ -233,17 +260,21 @@ def metrics(client: Client, args: argparse.Namespace) -> Answer:
 @command(
     "log",
     AT_REVISION,
-    Argument("metric", nargs="+", metavar="NAME=VALUE", help="a number or a text"),
+    Argument("metric", nargs="*", metavar="NAME=VALUE", help="a number"),
+    METRIC_TEXT,
     Argument("--step", type=int, help="the step that they belong to"),
     JSON,
 )
 def log(client: Client, args: argparse.Namespace) -> Answer:
     """Add metrics to a published version.
 
-    example: lmvp log vision/digits@3 accuracy=0.975 reviewer=bob
+    example: lmvp log vision/digits@3 accuracy=0.975 --metric-text reviewer=bob
     """
     name, revision = _at(args.name)
-    counts = client.log_metrics(name, revision, _pairs(args.metric, _metric), step=args.step)
+    found = _metrics(args)
+    if not found:
+        raise UsageError("say which metric: lmvp log NAME[@REVISION] NAME=VALUE.")
+    counts = client.log_metrics(name, revision, found, step=args.step)
     return Answer(f"{counts['added']} added, {counts['unchanged']} were there already.", counts)
 
 
@@ -261,6 +292,27 @@ def projects(client: Client, args: argparse.Namespace) -> Answer:
     return Answer(
         _table(["project", "visibility", "your role", "description"], rows, "There are no projects yet."), found
     )
+
+
+@command(
+    "create-project",
+    Argument("project", metavar="NAME", help="lower-case letters, digits and hyphens"),
+    Argument("--description", default="", help="what it is about"),
+    Argument(
+        "--visibility",
+        choices=["private", "internal", "public"],
+        default="private",
+        help="who may read (default: private)",
+    ),
+    JSON,
+)
+def create_project(client: Client, args: argparse.Namespace) -> Answer:
+    """Make a project that you own.
+
+    example: lmvp create-project vision --description "Digits and letters"
+    """
+    project = client.create_project(args.project, description=args.description, visibility=args.visibility)
+    return Answer(f"Made the {project['visibility']} project {project['name']}.", project)
 
 
 @command("models", Argument("project", nargs="?", metavar="PROJECT", help="default: LMVP_PROJECT, else yours"), JSON)
@@ -284,6 +336,14 @@ class UsageError(Exception):
     """The command was used wrongly; exit code 2."""
 
 
+def _asked_password() -> str:
+    try:
+        return getpass.getpass("Password: ")
+    except EOFError:
+        sys.stderr.write("\n")
+        return ""
+
+
 def _at(name: str) -> tuple[str, str]:
     model, _, revision = name.partition("@")
     return model, revision or "latest"
@@ -292,7 +352,7 @@ def _at(name: str) -> tuple[str, str]:
 def _said(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "message": args.message,
-        "metrics": _pairs(args.metric, _metric),
+        "metrics": _metrics(args),
         "metadata": {**_metadata_file(args.metadata_file), **_pairs(args.metadata, _json_or_text)},
         "alias": args.alias,
         "tag": args.tag,
@@ -309,11 +369,18 @@ def _pairs(texts: Sequence[str], read: Callable[[str], Any]) -> dict[str, Any]:
     return {name: read(value) for name, _, value in pairs}
 
 
-def _metric(text: str) -> float | str:
+def _metrics(args: argparse.Namespace) -> dict[str, float | str]:
+    numbers = {name: _number(name, text) for name, text in _pairs(args.metric, str).items()}
+    return {**numbers, **_pairs(args.metric_text, str)}
+
+
+def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return text
+        raise UsageError(
+            f"“{name}={text}” is no number: write it with a point, like 0.97, or say --metric-text {name}=TEXT."
+        ) from None
 
 
 def _json_or_text(text: str) -> Any:
@@ -347,6 +414,10 @@ def _aliases(model: dict[str, Any]) -> str:
     return ", ".join(f"{name} v{version}" for name, version in model["aliases"].items())
 
 
+def _standing(number: int | None) -> str:
+    return "–" if number is None else f"v{number}"
+
+
 def _step(row: dict[str, Any]) -> str:
     return "" if row.get("step") is None else str(row["step"])
 
@@ -378,9 +449,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    top = parser()
+    args, left = top.parse_known_args(argv)
+    if left and args.command == "log" and not any(word.startswith("-") for word in left):
+        args.metric += left  # argparse has closed an empty NAME=VALUE list when an option stands before it
+    elif left:
+        top.error(f"unrecognized arguments: {' '.join(left)}")
+    return args
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    args = parser().parse_args(argv)
+    args = _parsed(argv)
     try:
         answer = COMMANDS[args.command].run(Client(), args)
         as_json = getattr(args, "json", False)
@@ -388,7 +469,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LMVPError as error:
         return _fail(error.message, 1)
     except (UsageError, EOFError) as error:
-        return _fail(f"{error or 'no input'} See: lmvp {args.command} --help", 2)
+        return _fail(f"{error or 'no input.'} See: lmvp {args.command} --help", 2)
     except KeyboardInterrupt:
         return _fail("interrupted.", 130)
     except BrokenPipeError:  # `lmvp history … | head`

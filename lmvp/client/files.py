@@ -119,6 +119,15 @@ def path_problem(path: str) -> str | None:
     return None
 
 
+def directory(path: str | os.PathLike[str]) -> Path:
+    """Return the directory to write to, there or not yet; LocalFileError where a file stands in its way."""
+    wanted = Path(path).expanduser()
+    for one in (wanted, *wanted.parents):
+        if one.exists() and not one.is_dir():
+            raise LocalFileError(f"{one} is a file; give a directory.")
+    return wanted
+
+
 def inside(root: Path, path: str) -> Path:
     """Return root/path for a path that a server sent; ValidationFailed when it would leave the root."""
     problem = path_problem(path)
@@ -176,4 +185,5 @@ def replacing(target: Path) -> Iterator[Path]:
             f"Cannot write {target}: {error.strerror}. Free some space, change the rights, or use another path."
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # must not hide what went wrong
+            draft.unlink(missing_ok=True)

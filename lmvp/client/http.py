@@ -69,7 +69,10 @@ def normal_server(url: str) -> str:
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValidationFailed(f"“{url}” is not the address of a server. Write it like {DEFAULT_SERVER}.")
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+    origin = f"{parts.scheme}://{parts.netloc.lower()}"
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValidationFailed(f"“{url}” is a page, not the address of a server: leave out the path, {origin}.")
+    return origin
 
 
 class _Bearer(AuthBase):
@@ -104,7 +107,7 @@ class _Transport(requests.Session):
         if prepared_request.method not in ("GET", "HEAD") and not kept:
             raise NotLMVPServer(
                 f"{old.scheme}://{old.netloc} sends us on to {new.scheme}://{new.netloc}. "
-                "If that is the server, sign in there: lmvp.login(…, server=…), or set LMVP_SERVER."
+                "If that is the server, sign in there: `lmvp login --server …` or lmvp.login(…, server=…), or set LMVP_SERVER."
             )
 
 
@@ -150,15 +153,20 @@ class Session:
         self._server, self._token, self._signed_in = self.server, None, True
         return username
 
-    def logout(self) -> None:
-        """Revoke the kept sign-in, and forget it even where the server cannot be told."""
+    def logout(self) -> bool:
+        """Revoke the kept sign-in, and forget it even where the server cannot be told: False then."""
         with self._credentials.locked():
             sign_in = self._credentials.get(self.server)
             self._credentials.forget(self.server)
         self._signed_in = False
-        if sign_in:
-            with contextlib.suppress(AuthenticationError, ConnectionFailed):
+        try:
+            if sign_in:
                 self._open({"refresh": sign_in["refresh"]}, "/auth/logout/")
+        except AuthenticationError:  # it had ended already
+            return True
+        except (ConnectionFailed, ServerError, NotLMVPServer):
+            return False
+        return True
 
     def _open(self, body: Any, path: str) -> Any:
         """POST without credentials, where the body is the credential."""
@@ -369,7 +377,7 @@ class Session:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NotLMVPServer(
                 f"{self.server} answered something that this client does not understand ({error!r}). "
-                "Check the address (LMVP_SERVER), and bring the client up to date: pip install -U lmvp."
+                "Check the address (LMVP_SERVER), and bring the client up to date: install the newest wheel."
             ) from error
 
 
@@ -395,11 +403,19 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _unreachable(url: str, error: Exception) -> ConnectionFailed:
-    reason = "its certificate cannot be verified" if isinstance(error, requests.exceptions.SSLError) else _reason(error)
+    reason = _tls_reason(url, error) if isinstance(error, requests.exceptions.SSLError) else _reason(error)
     return ConnectionFailed(
         f"Cannot reach {_origin(url)}: {reason}. Check that the server is running there; "
         "another address is named by LMVP_SERVER or `lmvp login --server …`."
     )
+
+
+def _tls_reason(url: str, error: Exception) -> str:
+    # OpenSSL's words for an answer that is no TLS, such as a plain “HTTP/1.1 400”; they differ by its version.
+    text = str(error).lower().replace("_", " ")
+    if "wrong version number" in text or "record layer" in text:
+        return f"it does not speak TLS; try {_origin(url).replace('https://', 'http://', 1)}"
+    return "its certificate cannot be verified" if "certificate" in text else _reason(error)
 
 
 def _reason(error: BaseException) -> str:

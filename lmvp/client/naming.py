@@ -46,18 +46,35 @@ class Names:
     def resolve(self, name: str, *, writing: bool = False) -> ModelName:
         """Return what the name means: project/model; else the default project's; else the personal project's; else
         the only visible model of that name (writing: that one may write). AmbiguousName lists several."""
-        if "/" in name:
-            return _split(name)
-        if not name:
-            raise ValidationFailed("The name is empty. Write it like project/model.")
-        if project := self.default_project():
-            return ModelName(project, name)
+        if said := self._said(name):
+            return said
         personal = self.personal_project()
         own = [ModelName(personal, model) for model in self.models_of(personal)] if personal else []
         for one in own:
             if one.model.lower() == name.lower():
                 return one
         return self._elsewhere(name, personal, own, writing=writing)
+
+    def resolve_new(self, name: str) -> ModelName:
+        """Return where a model of this name is published, there already or not: never in a project that was not named.
+
+        A name without “/” is the default project's, else the personal project's.
+        """
+        if said := self._said(name):
+            return said
+        personal = self.personal_project()
+        if not personal:
+            raise AuthenticationError("You are not signed in. Sign in: `lmvp login` or lmvp.login(…).")
+        return ModelName(personal, name)
+
+    def _said(self, name: str) -> ModelName | None:
+        """Return what the name means by itself or by the default project, without asking the server."""
+        if "/" in name:
+            return _split(name)
+        if not name:
+            raise ValidationFailed("The name is empty. Write it like project/model.")
+        project = self.default_project()
+        return ModelName(project, name) if project else None
 
     def _elsewhere(self, name: str, personal: str | None, own: list[ModelName], *, writing: bool) -> ModelName:
         projects = [
@@ -75,9 +92,10 @@ class Names:
                 f"“{name}” may be any of {', '.join(listed)}. Write it in full, or set LMVP_PROJECT.",
                 fields={"models": listed},
             )
-        if writing and personal:
-            return ModelName(personal, name)
-        raise NotFound(f"There is no model “{name}” that you may see.{_meant(name, own + visible)} {self._next_step()}")
+        may = "write to" if writing else "see"
+        raise NotFound(
+            f"There is no model “{name}” that you may {may}.{_meant(name, own + visible)} {self._next_step()}"
+        )
 
     def personal_project(self) -> str | None:
         """Return the caller's, or None for someone who is not signed in."""
@@ -109,11 +127,17 @@ class Names:
             return error.saying(f"There is no model {name} that you may see.{meant} {self._next_step()}")
         if revision is None:
             return error
-        return error.saying(f"{name} has no revision “{revision}”. See what it has: lmvp.show_history({str(name)!r}).")
+        return error.saying(
+            f"{name} has no revision “{revision}”. See what it has: "
+            f"lmvp.show_history({str(name)!r}) / `lmvp history {name}`."
+        )
 
     def _next_step(self) -> str:
         if self.session.has_credentials:
-            return "List what there is: lmvp.models(project), or make it: lmvp.publish(name, path)."
+            return (
+                "List what there is: lmvp.models(project) / `lmvp models PROJECT`, "
+                "or make it: lmvp.publish(name, path) / `lmvp publish NAME PATH`."
+            )
         return "You are not signed in: `lmvp login` or lmvp.login(…) may show you more."
 
 

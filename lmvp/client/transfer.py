@@ -50,9 +50,7 @@ def send_files(session: Session, model_path: str, local: Sequence[LocalFile], *,
 
 def _send(session: Session, file: LocalFile, upload: Any, meter: Meter) -> None:
     if "href" not in upload:
-        raise NotLMVPServer(
-            "The server wants this file in parts, which this client cannot. Update: pip install -U lmvp."
-        )
+        raise NotLMVPServer("The server wants this file in parts, which this client cannot. Install its newest wheel.")
     sent = _Outgoing(file, meter)
     answer = session.send(upload["method"], upload["href"], upload["headers"], lambda: sent if file.size else b"")
     if answer and answer.get("sha256") != file.sha256:

@@ -80,6 +80,22 @@ class Version:
         return f"{self.name} v{self.number} ({self.digest[:12]})"
 
 
+@dataclass(frozen=True)
+class Move:
+    """One move of an alias. The numbers are of versions; None: there was none before, or it was deleted."""
+
+    from_number: int | None
+    to_number: int | None
+    actor: str
+    comment: str
+    at: datetime
+
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> Move:
+        """Read the server's JSON; KeyError, TypeError or ValueError where it is something else."""
+        return cls(answer["from"], answer["to"], answer["actor"], answer["comment"], moment(answer["at"]))
+
+
 class History(list[Version]):
     """Versions, newest first. Printed, it is a table."""
 
@@ -92,7 +108,10 @@ class History(list[Version]):
 
     def __str__(self) -> str:
         if not self:
-            return f"{self.name} has no versions yet. Make the first: lmvp.publish({self.name!r}, path)"
+            return (
+                f"{self.name} has no versions yet. Make the first: "
+                f"lmvp.publish({self.name!r}, path) / `lmvp publish {self.name} PATH`"
+            )
         several = len({version.name for version in self}) > 1
         metrics = list(dict.fromkeys(name for version in self for name in version.metrics))[:METRIC_COLUMNS]
         head = [*(["model"] if several else []), "version", "when", "author", "refs", *metrics, "message"]
