@@ -48,6 +48,7 @@ DOORS = [
     f"{BASE}/uploads/",
     f"{BASE}/versions/1/metrics/",
 ]
+NAMELESS = {"/v1/projects/vision/members/", "/v1/projects/vision/invitations/", "/v1/invitations/accept/"}
 ACCOUNT_DOORS = ["/auth/register/", "/auth/login/", "/auth/tokens/", "/auth/password/reset/", "/v1/token/"]
 
 
@@ -62,6 +63,8 @@ def alice(cast: Cast) -> APIClient:
 def test_body_that_is_no_good_json(alice: APIClient, door: str, body: bytes, status: int, code: str) -> None:
     if body == b"[]" and door.endswith(("/uploads/", "/metrics/")):
         pytest.skip("a list of none is one")
+    if code == "invalid" and b'"name"' in body and door in NAMELESS:
+        code = "unknown_field"
     with nothing_left_behind():
         refused(alice.generic("POST", door, body, JSON), status, code)
 

@@ -21,7 +21,7 @@ class Input(serializers.Serializer[Any]):
             known = set(self.fields) | self.also
             for name in data:
                 if name not in known:
-                    raise _unknown(str(name), known - self.also)
+                    raise _unknown(str(name), known - {"csrfmiddlewaretoken"})
         return super().to_internal_value(data)
 
 
