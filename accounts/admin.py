@@ -134,7 +134,7 @@ class UserAdmin(admin.ModelAdmin):
 
 @admin.register(AccessToken)
 class AccessTokenAdmin(ReadOnlyAdmin):
-    list_display = ["name", "user", "scope", "project_id", "hint", "last_used_at", "expires_at", "revoked_at"]
+    list_display = ["name", "user", "scope", "only_project", "hint", "last_used_at", "expires_at", "revoked_at"]
     list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["name", "user__username", "user__email", "hint"]
@@ -143,6 +143,10 @@ class AccessTokenAdmin(ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         return [name for name in super().get_readonly_fields(request, obj) if name != "digest"]
+
+    @admin.display(description="project", empty_value="all", ordering="project")
+    def only_project(self, token: AccessToken) -> str | None:
+        return token.project_id
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[AccessToken]) -> None:
@@ -170,12 +174,16 @@ class SignInAdmin(ReadOnlyAdmin):
 
 @admin.register(Name)
 class NameAdmin(ReadOnlyAdmin):
-    list_display = ["name", "user", "successor_id", "created_at"]
+    list_display = ["name", "user", "successor_name", "created_at"]
     list_select_related = ["user"]
     search_fields = ["name"]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    @admin.display(description="successor", ordering="successor")
+    def successor_name(self, name: Name) -> str | None:
+        return name.successor_id
 
 
 def _for_each(

@@ -79,6 +79,8 @@ APPEND_SLASH = False  # lmvp.middleware.one_spelling answers both, without a red
 # --- Applications
 
 INSTALLED_APPS = [
+    "accounts",  # ours first: Django takes the first command or template of a name
+    "registry",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -87,8 +89,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_yasg",
-    "accounts",
-    "registry",
 ]
 MIDDLEWARE = [
     "lmvp.middleware.request_log",

@@ -140,3 +140,9 @@ def test_no_page_has_script_or_style_of_its_own(client, address):
     assert "<script" not in page
     assert "<style" not in page
     assert " style=" not in page
+
+
+def test_the_table_of_tokens_scrolls_in_its_card(browser):
+    browser.force_login(make_user("alice"))
+    page = browser.submit("/account/", name="cluster", scope="write").content.decode()
+    assert re.search(r'<div class="scroll">\s*<table', page)

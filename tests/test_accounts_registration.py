@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -85,7 +86,9 @@ def test_registering_an_unverified_address_again_replaces_everything_and_kills_t
     older = mailed_token()
     again = {"email": "ALICE@example.org", "username": "wonder", "password": "another long one"}
     assert post("/auth/register/", again).status_code == 201
-    assert code(post("/auth/email-verify/", {"token": older})) == (400, "link_invalid")
+    refusal = post("/auth/email-verify/", {"token": older})
+    assert code(refusal) == (400, "link_invalid")
+    assert "use the newest mail" in refusal.json()["error"]["message"]
     assert post("/auth/email-verify/", {"token": mailed_token()}).status_code == 200
     assert code(post("/auth/login/", ALICE)) == (401, "wrong_credentials")
     assert post("/auth/login/", again).status_code == 200
@@ -133,6 +136,23 @@ def test_a_weak_password_is_refused(post, password):
     assert response.status_code == 400
     assert list(response.json()["error"]["fields"]) == ["password"]
     assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"), [("short", "too short"), ("alice@example", "too similar"), ("", "short")]
+)
+def test_createsuperuser_without_questions_refuses_a_weak_password(db, monkeypatch, password, sentence):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+    with pytest.raises(CommandError, match=sentence):
+        call_command("createsuperuser", "--noinput", email="alice@example.org", username="alice")
+    assert not User.objects.exists()
+
+
+def test_createsuperuser_without_questions_takes_a_good_password(db, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", "--noinput", email="alice@example.org", username="alice", verbosity=0)
+    assert User.objects.get().is_superuser
+    assert User.objects.get().check_password(PASSWORD)
 
 
 @pytest.mark.parametrize("field", ["email", "username", "password"])

@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.services.access_tokens import create_access_token
 from registry.admin import versions as admin_versions
 from registry.models import Blob, Event, Invitation, Membership, Project, Ref, RegisteredModel, Role, Version
 from registry.services.members import invite, set_membership
@@ -361,3 +362,21 @@ def test_staff_who_may_only_look_change_no_member(cast):
 
 def test_header_names_the_product(admin):
     assert "LMVP administration" in admin.get(reverse("admin:index")).content.decode()
+
+
+def test_blobs_are_listed_by_their_first_digits_and_show_one_size(admin, version):
+    blob = Blob.objects.first()
+    listed = admin.get(list_of("blob")).content.decode()
+    assert f">{blob.sha256[:12]}…<" in listed
+    assert f">{blob.sha256}" not in listed
+    page = admin.get(page_of(blob)).content.decode()
+    assert page.count("Size:") == 1
+    assert f"{blob.size} bytes" in page
+
+
+@pytest.mark.parametrize(("table", "raw"), [("name", "Successor id"), ("accesstoken", "Project id")])
+def test_headings_are_words(admin, cast, table, raw):
+    create_access_token(actor=cast.alice, name="cluster", scope="read")
+    page = admin.get(reverse(f"admin:accounts_{table}_changelist")).content.decode()
+    assert raw not in page
+    assert raw.removesuffix(" id") in page

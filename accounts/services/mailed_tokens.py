@@ -24,17 +24,18 @@ def read(*, purpose: str, token: str, lock: bool = False) -> User:
     try:
         pk, fingerprint = signing.loads(token, salt=purpose, max_age=lifetime)
     except signing.BadSignature:
-        raise _dead_link() from None
+        raise _dead_link(purpose) from None
     users = User.objects.select_for_update(no_key=True) if lock else User.objects.all()
     user: User | None = users.filter(pk=pk, is_active=True).first()
     if user is None or not constant_time_compare(fingerprint, _fingerprint(purpose, user)):
-        raise _dead_link()
+        raise _dead_link(purpose)
     return user
 
 
-def mail_verification(user: User, *, to: str | None) -> None:
+def mail_verification(user: User, *, to: str | None, next_page: str = "") -> None:
+    """Mail the link; `next_page` is the address of this site where its reader was going."""
     token = make(purpose=VERIFICATION, user=user)
-    mail.send(template="accounts/mail/verify_email.txt", to=to, user=user, token=token)
+    mail.send(template="accounts/mail/verify_email.txt", to=to, user=user, token=token, next_page=next_page)
 
 
 def mail_reset(user: User, *, to: str | None) -> None:
@@ -48,5 +49,8 @@ def _fingerprint(purpose: str, user: User) -> str:
     return salted_hmac(purpose, state, algorithm="sha256").hexdigest()
 
 
-def _dead_link() -> Invalid:
-    return Invalid("link_invalid", "This link was used already, or it is too old. Ask for a new one.")
+def _dead_link(purpose: str) -> Invalid:
+    message = "This link was used already, or it is too old. Ask for a new one."
+    if purpose == VERIFICATION:
+        message += " A later registration for the same address replaces an earlier one: use the newest mail."
+    return Invalid("link_invalid", message)

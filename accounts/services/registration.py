@@ -13,10 +13,11 @@ from accounts.services import mail, mailed_tokens, throttles
 from accounts.services.passwords import check_strength
 
 
-def register(*, email: str, username: str, password: str) -> None:
+def register(*, email: str, username: str, password: str, next_page: str = "") -> None:
     """Make an unverified user and mail the link that verifies; a verified owner of the address is told instead.
 
     Whoever asks learns nothing about the address: the answer is the same, and a password is hashed in every case.
+    The link goes on to `next_page`, an address of this site that the caller has checked.
     """
     email = normal_email(email)
     throttles.take_mail(email)
@@ -24,7 +25,7 @@ def register(*, email: str, username: str, password: str) -> None:
     hashed = make_password(password)
     for last in (False, False, True):
         try:
-            return _enter(email, username, hashed)
+            return _enter(email, username, hashed, next_page)
         except (IntegrityError, ValidationError) as error:
             # Another registration of this address may have come in between: it can be seen now, so look again.
             if last:
@@ -40,12 +41,13 @@ def verify_email(*, token: str) -> User:
     return user
 
 
-def resend_verification(*, email: str) -> None:
+def resend_verification(*, email: str, next_page: str = "") -> None:
     """Mail another link if the address waits for it; whoever asks cannot tell."""
     throttles.take_mail(email)
     user = User.objects.with_email(email).first()
     waits = user is not None and user.is_active and not user.is_verified
-    mailed_tokens.mail_verification(user or User(email=email), to=user.email if user and waits else None)
+    to = user.email if user and waits else None
+    mailed_tokens.mail_verification(user or User(email=email), to=to, next_page=next_page)
 
 
 def release_unverified() -> int:
@@ -77,7 +79,7 @@ def _refused(error: IntegrityError | ValidationError) -> Conflict | Invalid:
 
 
 @transaction.atomic
-def _enter(email: str, username: str, hashed: str) -> None:
+def _enter(email: str, username: str, hashed: str, next_page: str) -> None:
     user = User.objects.with_email(email).select_for_update(no_key=True).first()
     if user is not None and user.is_verified:
         return _tell_owner(user, username)
@@ -88,7 +90,7 @@ def _enter(email: str, username: str, hashed: str) -> None:
     user.password = hashed
     user.date_joined = timezone.now()
     user.save()
-    mailed_tokens.mail_verification(user, to=user.email)
+    mailed_tokens.mail_verification(user, to=user.email, next_page=next_page)
 
 
 def _rename(user: User, username: str) -> None:

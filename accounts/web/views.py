@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash, views
@@ -59,22 +60,31 @@ class ServicePage(FormView):
         return response
 
 
+class OnTheWay(views.RedirectURLMixin):
+    """A page before signing in: it hands on `next`, where its visitor was going, if that is an address of this site."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(next=self.get_redirect_url(), **kwargs)
+
+    def get_success_url(self) -> str:
+        target = self.get_redirect_url()
+        return reverse("login") + (f"?{urlencode({'next': target})}" if target else "")
+
+
 @secret_post
-class RegisterPage(ServicePage):
+class RegisterPage(OnTheWay, ServicePage):
     form_class = forms.RegistrationForm
     template_name = "accounts/register.html"
 
     def perform(self, data: dict[str, Any]) -> None:
-        registration.register(**data)
+        registration.register(**data, next_page=self.get_redirect_url())
 
     def form_valid(self, form: Form) -> HttpResponse:
         response = super().form_valid(form)
         if form.errors:
             return response
-        return render(self.request, "accounts/check_mail.html", {"email": form.cleaned_data["email"]})
-
-    def get_success_url(self) -> str:
-        return reverse("login")
+        sent = {"email": form.cleaned_data["email"], "next": self.get_redirect_url()}
+        return render(self.request, "accounts/check_mail.html", sent)
 
 
 class MailPage(ServicePage):
@@ -104,13 +114,13 @@ class ForgottenPasswordPage(MailPage):
         passwords.request_reset(**data)
 
 
-class ResendVerificationPage(MailPage):
+class ResendVerificationPage(OnTheWay, MailPage):
     heading = "Another verification mail"
     button = "Send it again"
     promise = "If this address waits for it, another mail is on its way (or in the server's console)."
 
     def perform(self, data: dict[str, Any]) -> None:
-        registration.resend_verification(**data)
+        registration.resend_verification(**data, next_page=self.get_redirect_url())
 
 
 class MailedTokenPage(ServicePage):
@@ -133,7 +143,7 @@ class MailedTokenPage(ServicePage):
 
 
 @secret_post
-class VerifyEmailPage(MailedTokenPage):
+class VerifyEmailPage(OnTheWay, MailedTokenPage):
     form_class = forms.MailedTokenForm
     template_name = "accounts/verify_email.html"
     purpose = mailed_tokens.VERIFICATION

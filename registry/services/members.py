@@ -100,6 +100,15 @@ def withdraw_invitation(*, actor: User, project: Project, invitation_id: int, by
         invitation.delete()
 
 
+def find_invitation(*, token: str) -> Invitation:
+    """Return the open invitation of the mailed token, its project and host with it; Invalid when it is not good (any more)."""
+    found = Invitation.objects.open().filter(digest=_digest(token), project__trashed_at=None)
+    invitation: Invitation | None = found.select_related("project", "invited_by").first()
+    if invitation is None or not _may_still_give(invitation):
+        raise Invalid("invitation_not_valid", "This invitation has expired, was used or withdrawn. Ask for a new one.")
+    return invitation
+
+
 def accept_invitation(*, actor: User, token: str) -> Membership:
     """Join the project that the mailed token stands for. A higher role that one has already is kept."""
     if actor.access_token and (actor.access_token.scope != AccessToken.Scope.WRITE or actor.access_token.project_id):

@@ -40,11 +40,12 @@ def _line(model: RegisteredModel) -> dict[str, object]:
 @login_required
 @require_http_methods(["GET", "POST"])
 def accept_invitation(request: HttpRequest) -> HttpResponse:
-    """Behind the mailed link, after signing in: one button."""
+    """Behind the mailed link, after signing in: what it is for, and one button."""
     token = request.POST.get("token") or request.GET.get("token", "")
-    if request.method == "GET":
-        return render(request, "registry/invitation.html", {"token": token})
     try:
+        if request.method == "GET":
+            facts = {"token": token, "invitation": members.find_invitation(token=token)}
+            return render(request, "registry/invitation.html", facts)
         membership = members.accept_invitation(actor=request.user, token=token)
     except Refusal as refusal:
         page = {"heading": "This invitation cannot be accepted", "message": refusal.message}
@@ -55,7 +56,9 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that came without its token: an old tab, or cookies switched off."""
-    message = "This form is too old, or your browser keeps no cookies here. Go back, load the page again, and send it anew."
+    message = (
+        "This form is too old, or your browser keeps no cookies here. Go back, load the page again, and send it anew."
+    )
     return render(request, "registry/error.html", {"heading": "Please try again", "message": message}, status=403)
 
 
