@@ -27,7 +27,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from registry.digests import CHUNK, chunks_of, digest_stream
 from registry.errors import Invalid, StorageFull, TooLarge
 
-CHUNKS_AHEAD = 3  # received and written, and still to be hashed
+CHUNKS_AHEAD = 1  # received and written, and still to be hashed
 WRITE_BACK = 16 * 2**20  # bytes after which the disk is told to begin
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
