@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, views
+from registry.api import comparison, content, naming, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -37,8 +37,8 @@ registry_routes = [
     at(PROJECT + "events/", views.EventViewSet, get="list"),
     at(PROJECT + "models/", views.ModelViewSet, get="list", post="create"),
     at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update"),
-    at(MODEL + "uploads/", content.UploadOfferViewSet, post="create"),
-    at("uploads/<uuid:pk>/", content.UploadViewSet, name="upload", get="retrieve", put="update", delete="destroy"),
+    at(MODEL + "uploads/", uploading.UploadOfferViewSet, post="create"),
+    at("uploads/<uuid:pk>/", uploading.UploadViewSet, name="upload", get="retrieve", put="update", delete="destroy"),
     at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
     at(VERSION, content.VersionViewSet, name="version", get="retrieve"),
     at(VERSION + "tree/", content.TreeViewSet, get="list"),
@@ -47,12 +47,12 @@ registry_routes = [
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
     at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
-    at(MODEL + "branches/", content.BranchViewSet, get="list"),
-    at(MODEL + "branches/<str:name>/", content.BranchViewSet, get="retrieve"),
-    at(MODEL + "branches/<str:name>/moves/", content.BranchViewSet, get="moves"),
+    at(MODEL + "branches/", naming.BranchViewSet, get="list"),
+    at(MODEL + "branches/<str:name>/", naming.BranchViewSet, get="retrieve"),
+    at(MODEL + "branches/<str:name>/moves/", naming.BranchViewSet, get="moves"),
     *(
         at(MODEL + address, viewset, **actions)
-        for plural, viewset in (("tags", content.TagViewSet), ("aliases", content.AliasViewSet))
+        for plural, viewset in (("tags", naming.TagViewSet), ("aliases", naming.AliasViewSet))
         for address, actions in (
             (f"{plural}/", {"get": "list"}),
             (f"{plural}/<str:name>/", {"get": "retrieve", "put": "update", "delete": "destroy"}),

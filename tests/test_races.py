@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from accounts.errors import Refusal
@@ -183,10 +184,7 @@ def test_ordinary_calls_on_one_model_do_not_lock_each_other_out(cast: Cast) -> N
     assert at_once(publish_all, log_all, describe_all, log_all, publish_all) == [10, 10, 10, 10, 10]
 
 
-def test_threads_wait_for_a_connection_and_never_hold_more_than_allowed(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lmvp.postgresql.base._gate", threading.BoundedSemaphore(3))
+def test_threads_wait_for_a_connection_and_never_hold_more_than_allowed(cast: Cast) -> None:
     most, holding, lock = 0, 0, threading.Lock()
 
     def ask() -> int:
@@ -195,10 +193,11 @@ def test_threads_wait_for_a_connection_and_never_hold_more_than_allowed(
             with lock:
                 holding += 1
                 most = max(most, holding)
-            cursor.execute("SELECT pg_sleep(0.02)")
+            cursor.execute("SELECT pg_sleep(0.05)")
             with lock:
                 holding -= 1
         return 1
 
-    assert sum(at_once(*[ask] * 12)) == 12
-    assert most <= 3
+    threads = settings.DATABASE_CONNECTIONS + 10
+    assert sum(at_once(*[ask] * threads)) == threads
+    assert most <= settings.DATABASE_CONNECTIONS

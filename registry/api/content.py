@@ -1,4 +1,4 @@
-"""The calls about versions, their files, uploads, metrics and names: parse, call one service, answer."""
+"""The calls about versions, their files and metrics: parse, call one service, answer."""
 
 from __future__ import annotations
 
@@ -9,39 +9,31 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from drf_yasg import openapi
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import BearerAuthentication
-from accounts.models import User
 from registry import connections, trees
 from registry.api import archives, ranges
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.errors import refusal
-from registry.api.pagination import MetricPages, NewestFirst, VersionPages
-from registry.api.parsers import ArrivedFile, HashingUploadHandler, LongJSON, RawBytes, WholeForm, body_chunks
+from registry.api.pagination import MetricPages, VersionPages
+from registry.api.parsers import ArrivedFile, HashingUploadHandler, LongJSON, WholeForm
 from registry.api.rooms import Room, SessionByHeader
 from registry.api.serializers import (
     EntrySerializer,
     JSONText,
     MetricInput,
     MetricSerializer,
-    OfferSerializer,
     PublicationInput,
-    RefInput,
-    RefMoveSerializer,
-    RefSerializer,
-    UploadInput,
-    UploadSerializer,
     VersionSerializer,
 )
 from registry.digests import base64_of
 from registry.errors import Invalid
-from registry.models import Metric, Occurrence, Ref, RefMove, RegisteredModel, Tree, Upload
+from registry.models import Metric, Occurrence, Ref, RegisteredModel, Tree
 from registry.permissions import Action, require
-from registry.services import metrics, refs, uploads
+from registry.services import metrics
 from registry.services.versions import File, Publication, publish_version
 from registry.storage import Slice
 
@@ -335,81 +327,6 @@ def _guarded(response: HttpResponseBase, name: str) -> HttpResponseBase:
     return response
 
 
-class UploadViewSet(Room):
-    """Uploads are asked for with an account, and sent to a signed address that needs none."""
-
-    parser_classes = [RawBytes]
-    permission_classes = [AllowAny]
-
-    @documented(
-        "Show an upload",
-        name="uploads_read",
-        tag="uploads",
-        answer=(200, "The upload.", doc.STORED),
-        errors=(401, 404, 410),
-    )
-    def retrieve(self, request: Request, pk: str) -> Response:
-        return self.show(UploadSerializer, self._upload())
-
-    @documented(
-        "Send the bytes of an upload",
-        name="uploads_send",
-        tag="uploads",
-        body=doc.RAW,
-        consumes=["application/octet-stream"],
-        answer=(200, "Stored, with its digest.", doc.STORED),
-        errors=(400, 401, 404, 410, 507),
-        query=[doc.query("expires", "From `href`."), doc.query("signature", "From `href`; instead of Authorization.")],
-    )
-    def update(self, request: Request, pk: str) -> Response:
-        upload = self._upload()
-        announced = request.META.get("CONTENT_LENGTH") or ""
-        if announced.isdigit() and int(announced) != upload.size and "HTTP_TRANSFER_ENCODING" not in request.META:
-            raise Invalid(
-                "size_mismatch", f"This upload is for {upload.size:,} bytes, and the body has {int(announced):,}."
-            )
-        return self.show(UploadSerializer, uploads.receive(upload=upload, chunks=body_chunks(request._request)))
-
-    @documented(
-        "Cancel an upload",
-        name="uploads_delete",
-        tag="uploads",
-        answer=(204, "Forgotten.", None),
-        errors=(401, 404, 410),
-    )
-    def destroy(self, request: Request, pk: str) -> Response:
-        uploads.cancel(upload=self._upload())
-        return Response(status=204)
-
-    def _upload(self) -> Upload:
-        query, user = self.request.query_params, self.request.user
-        return uploads.find_upload(
-            actor=user if isinstance(user, User) else None,
-            upload_id=str(self.kwargs["pk"]),
-            signature=query.get("signature", "") if self.request.method == "PUT" else "",
-            expires=query.get("expires", ""),
-        )
-
-
-class UploadOfferViewSet(Room):
-    parser_classes = [LongJSON]
-
-    @documented(
-        "Ask which bytes are missing",
-        name="uploads_create",
-        tag="uploads",
-        body=UploadInput(many=True),
-        answer=(200, "For each file, in the same order: stored already, or where to send it.", [doc.UPLOAD]),
-        errors=(400, 401, 403, 404, 507),
-    )
-    def create(self, request: Request, project: str, model: str) -> Response:
-        there = self.model()
-        require(request.user, Action.UPLOAD, there.project)
-        files = self.read(UploadInput, many=True).validated_data
-        offers = uploads.announce(actor=request.user, model=there, files=files)
-        return Response(OfferSerializer(offers, many=True, context=self.get_serializer_context()).data)
-
-
 class MetricViewSet(Room):
     parser_classes = [LongJSON]
 
@@ -440,90 +357,3 @@ class MetricViewSet(Room):
         measured = self.read(MetricInput, many=True).validated_data
         added = metrics.log_metrics(actor=request.user, version=version, measured=measured)
         return Response({"added": added, "unchanged": len(measured) - added}, status=201)
-
-
-class RefViewSet(Room):
-    """Branches, tags or aliases, by the `kind` that the route gives."""
-
-    kind = ""
-
-    def refs(self) -> Any:
-        return Ref.objects.filter(model=self.model(), kind=self.kind).select_related("version").order_by("name")
-
-    def list(self, request: Request, project: str, model: str) -> Response:
-        return self.pages(RefSerializer, self.refs())
-
-    def retrieve(self, request: Request, project: str, model: str, name: str) -> Response:
-        return self.show(RefSerializer, self.refs().get(name=name))
-
-    def update(self, request: Request, project: str, model: str, name: str) -> Response:
-        there = self.model()
-        require(request.user, Action.MOVE_REF, there.project)
-        said = self.read(RefInput).validated_data
-        ref, new = refs.set_ref(actor=request.user, model=there, move=refs.Move(self.kind, name, **said))
-        return self.show(RefSerializer, ref, 201 if new else 200)
-
-    def destroy(self, request: Request, project: str, model: str, name: str) -> Response:
-        refs.delete_ref(actor=request.user, model=self.model(), kind=self.kind, name=name)
-        return Response(status=204)
-
-    def moves(self, request: Request, project: str, model: str, name: str) -> Response:
-        rows = RefMove.objects.filter(model=self.model(), kind=self.kind, name=name)
-        return self.pages(RefMoveSerializer, rows.select_related("actor", "from_version", "to_version"), NewestFirst())
-
-
-def _ref_viewset(kind: str, plural: str, moving: str) -> type[RefViewSet]:
-    """Return the viewset of one kind of name, with each call described in its words."""
-    example = doc.REF | {"kind": kind, "name": {"branch": "main", "tag": "v1-release"}.get(kind, "production")}
-    describe = {
-        "list": documented(
-            f"List the {plural}",
-            name=f"{plural}_list",
-            tag="names",
-            answer=(200, f"A page of {plural}.", doc.page_of(example)),
-            query=doc.PAGES,
-        ),
-        "retrieve": documented(
-            f"Show one of the {plural}", name=f"{plural}_read", tag="names", answer=(200, f"The {kind}.", example)
-        ),
-        "update": documented(
-            moving,
-            name=f"{plural}_set",
-            tag="names",
-            body=RefInput,
-            example={"revision": "3", "comment": "better on the test set"},
-            answer=(200, f"The {kind}; 201 when it is new.", example),
-            errors=(400, 401, 403, 404, 409),
-        ),
-        "destroy": documented(
-            f"Delete one of the {plural}; its history stays",
-            name=f"{plural}_delete",
-            tag="names",
-            answer=(204, "Done.", None),
-            errors=(401, 403, 404),
-        ),
-        "moves": documented(
-            f"Show the history of one of the {plural}: who moved it, when, from where to where, why",
-            name=f"{plural}_moves",
-            tag="names",
-            answer=(200, "Moves, newest first.", doc.cursor_page_of(doc.MOVE)),
-            query=doc.CURSOR,
-        ),
-    }
-    methods = {name: decorate(_own(getattr(RefViewSet, name))) for name, decorate in describe.items()}
-    return type(f"{kind.title()}ViewSet", (RefViewSet,), {"kind": kind, **methods})
-
-
-def _own(method: Any) -> Any:
-    """A function of its own for each kind, so that each carries its own description."""
-
-    def call(self: RefViewSet, request: Request, **kwargs: Any) -> Any:
-        return method(self, request, **kwargs)
-
-    call.__name__ = method.__name__
-    return call
-
-
-BranchViewSet = _ref_viewset("branch", "branches", "Make or move a branch")
-TagViewSet = _ref_viewset("tag", "tags", "Make a tag (it does not move)")
-AliasViewSet = _ref_viewset("alias", "aliases", "Point an alias to a version")

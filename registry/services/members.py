@@ -7,6 +7,7 @@ import secrets
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import AccessToken, User
@@ -102,11 +103,7 @@ def withdraw_invitation(*, actor: User, project: Project, invitation_id: int, by
 
 def find_invitation(*, token: str) -> Invitation:
     """Return the open invitation of the mailed token, its project and host with it; Invalid when it is not good (any more)."""
-    found = Invitation.objects.open().filter(digest=_digest(token), project__trashed_at=None)
-    invitation: Invitation | None = found.select_related("project", "invited_by").first()
-    if invitation is None or not _may_still_give(invitation):
-        raise Invalid("invitation_not_valid", "This invitation has expired, was used or withdrawn. Ask for a new one.")
-    return invitation
+    return _good(_invitations(token).first())
 
 
 def accept_invitation(*, actor: User, token: str) -> Membership:
@@ -114,23 +111,10 @@ def accept_invitation(*, actor: User, token: str) -> Membership:
     if actor.access_token and (actor.access_token.scope != AccessToken.Scope.WRITE or actor.access_token.project_id):
         raise Forbidden("token_scope", "This access token may not accept invitations. Sign in, and accept it then.")
     with transaction.atomic():
-        invitation = (
-            Invitation.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("project", "invited_by")
-            .filter(digest=_digest(token), project__trashed_at=None)
-            .first()
-        )
+        invitation = _invitations(token).select_for_update(no_key=True, of=("self",)).first()
         if invitation and invitation.accepted_by_id == actor.pk:
             return Membership.objects.get(project=invitation.project, user=actor)
-        if (
-            invitation is None
-            or invitation.accepted_at
-            or invitation.expires_at <= timezone.now()
-            or not _may_still_give(invitation)
-        ):
-            raise Invalid(
-                "invitation_not_valid", "This invitation has expired, was used or withdrawn. Ask for a new one."
-            )
+        invitation = _good(invitation)
         _lock(invitation.project)
         membership, created = Membership.objects.get_or_create(
             project=invitation.project, user=actor, defaults={"role": invitation.role}
@@ -142,6 +126,22 @@ def accept_invitation(*, actor: User, token: str) -> Membership:
         invitation.save(update_fields=["accepted_at", "accepted_by"])
         _record(actor, invitation.project, "member.joined", actor.username, None, Role(membership.role).label)
     return membership
+
+
+def _invitations(token: str) -> QuerySet[Invitation]:
+    found = Invitation.objects.filter(digest=_digest(token), project__trashed_at=None)
+    return found.select_related("project", "invited_by")
+
+
+def _good(invitation: Invitation | None) -> Invitation:
+    if (
+        invitation is None
+        or invitation.accepted_at
+        or invitation.expires_at <= timezone.now()
+        or not _may_still_give(invitation)
+    ):
+        raise Invalid("invitation_not_valid", "This invitation has expired, was used or withdrawn. Ask for a new one.")
+    return invitation
 
 
 def _may_still_give(invitation: Invitation) -> bool:

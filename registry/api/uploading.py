@@ -1,0 +1,93 @@
+"""The calls about uploads: ask which bytes are missing, send them, look at them, cancel."""
+
+from __future__ import annotations
+
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from registry.api import documentation as doc
+from registry.api.documentation import documented
+from registry.api.parsers import LongJSON, RawBytes, body_chunks
+from registry.api.rooms import Room
+from registry.api.serializers import OfferSerializer, UploadInput, UploadSerializer
+from registry.errors import Invalid
+from registry.models import Upload
+from registry.permissions import Action, require
+from registry.services import uploads
+
+
+class UploadViewSet(Room):
+    """Uploads are asked for with an account, and sent to a signed address that needs none."""
+
+    parser_classes = [RawBytes]
+    permission_classes = [AllowAny]
+
+    @documented(
+        "Show an upload",
+        name="uploads_read",
+        tag="uploads",
+        answer=(200, "The upload.", doc.STORED),
+        errors=(401, 404, 410),
+    )
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return self.show(UploadSerializer, self._upload())
+
+    @documented(
+        "Send the bytes of an upload",
+        name="uploads_send",
+        tag="uploads",
+        body=doc.RAW,
+        consumes=["application/octet-stream"],
+        answer=(200, "Stored, with its digest.", doc.STORED),
+        errors=(400, 401, 404, 410, 507),
+        query=[doc.query("expires", "From `href`."), doc.query("signature", "From `href`; instead of Authorization.")],
+    )
+    def update(self, request: Request, pk: str) -> Response:
+        upload = self._upload()
+        announced = request.META.get("CONTENT_LENGTH") or ""
+        if announced.isdigit() and int(announced) != upload.size and "HTTP_TRANSFER_ENCODING" not in request.META:
+            raise Invalid(
+                "size_mismatch", f"This upload is for {upload.size:,} bytes, and the body has {int(announced):,}."
+            )
+        return self.show(UploadSerializer, uploads.receive(upload=upload, chunks=body_chunks(request._request)))
+
+    @documented(
+        "Cancel an upload",
+        name="uploads_delete",
+        tag="uploads",
+        answer=(204, "Forgotten.", None),
+        errors=(401, 404, 410),
+    )
+    def destroy(self, request: Request, pk: str) -> Response:
+        uploads.cancel(upload=self._upload())
+        return Response(status=204)
+
+    def _upload(self) -> Upload:
+        query, user = self.request.query_params, self.request.user
+        return uploads.find_upload(
+            actor=user if isinstance(user, User) else None,
+            upload_id=str(self.kwargs["pk"]),
+            signature=query.get("signature", "") if self.request.method == "PUT" else "",
+            expires=query.get("expires", ""),
+        )
+
+
+class UploadOfferViewSet(Room):
+    parser_classes = [LongJSON]
+
+    @documented(
+        "Ask which bytes are missing",
+        name="uploads_create",
+        tag="uploads",
+        body=UploadInput(many=True),
+        answer=(200, "For each file, in the same order: stored already, or where to send it.", [doc.UPLOAD]),
+        errors=(400, 401, 403, 404, 507),
+    )
+    def create(self, request: Request, project: str, model: str) -> Response:
+        there = self.model()
+        require(request.user, Action.UPLOAD, there.project)
+        files = self.read(UploadInput, many=True).validated_data
+        offers = uploads.announce(actor=request.user, model=there, files=files)
+        return Response(OfferSerializer(offers, many=True, context=self.get_serializer_context()).data)
