@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import os
 import signal
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-import lmvp
 from lmvp.client import errors
 from lmvp.client.api import Client
 
@@ -594,9 +596,15 @@ def test_what_is_no_name_is_refused(client, name):
         client.download(name)
 
 
-def test_the_default_client_is_made_at_first_use(server, monkeypatch):
-    monkeypatch.setenv("LMVP_SERVER", server.url)
-    monkeypatch.setenv("LMVP_TOKEN", "lmvp_env")
+def test_the_default_client_is_made_at_first_use(server):
     server.routes["GET", "/v1/projects/"] = sends_json({"next": None, "results": []})
-    assert lmvp.projects() == []
+    # In a process of its own: here another test may have used the default client before.
+    done = subprocess.run(
+        [sys.executable, "-c", "import lmvp; print(lmvp.projects())"],
+        env={**os.environ, "LMVP_SERVER": server.url, "LMVP_TOKEN": "lmvp_env"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
     assert server.seen[0][2]["Authorization"] == "Bearer lmvp_env"
