@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.models import User
 from registry import trees
-from registry.digests import SHA256, canonical_json, digest_bytes, digest_version
+from registry.digests import SHA256, canonical_json, digest_bytes
 from registry.errors import Conflict, Invalid
-from registry.models import (
-    Blob,
-    IdempotencyKey,
-    Occurrence,
-    Ref,
-    RegisteredModel,
-    Tree,
-    Version,
-    VersionParent,
-)
+from registry.models import Blob, IdempotencyKey, Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
-from registry.services import blobs, events, metrics, refs, uploads
+from registry.services import blobs, commits, metrics, refs, uploads
 from registry.storage import Incoming
 from registry.trees import BadPath, Built, Entry
 
@@ -33,7 +22,6 @@ MOST_METADATA_BYTES = 64 * 1024
 MOST_METADATA_LEVELS = 100  # what every reader of JSON takes
 MOST_MESSAGE_CHARACTERS = 10_000
 MOST_KEY_CHARACTERS = 200
-FRESH = timedelta(hours=1)  # so long ago a tree was noted as used: far less than the grace before it is collected
 OPTIMISTIC_TRIES = 3  # trees built before the lock is taken; then once more under it
 
 
@@ -118,17 +106,13 @@ def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_
     head = _expected_head(model, draft.publication)
     built = None if built_under_lock else _build(head, draft)
     if built:
-        _save_trees(built)
+        commits.save_trees(built)
     with transaction.atomic():
-        model = (
-            RegisteredModel.objects.select_related("project")
-            .select_for_update(no_key=True, of=("self",))
-            .get(pk=model.pk)
-        )
+        model = commits.lock_model(model)
         repeated = _by_key(actor, model, draft.publication)
         if repeated:
             return repeated, False
-        now = _head(model, draft.publication.branch)
+        now = commits.head_of(model, draft.publication.branch)
         start = now or _start_of_branch(model, draft.publication)
         if draft.publication.parent is not None:
             if start is None or head is None or start.pk != head.pk:
@@ -137,7 +121,7 @@ def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_
             raise _HeadMoved
         if built is None:
             built = _build(start, draft)
-            _save_trees(built)
+            commits.save_trees(built)
         version = _write(actor, model, start, built, draft)
         return version, True
 
@@ -145,23 +129,14 @@ def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_
 def _expected_head(model: RegisteredModel, publication: Publication) -> Version | None:
     if publication.parent is not None:
         return refs.find_version(model, publication.parent)
-    return _head(model, publication.branch) or _start_of_branch(model, publication)
-
-
-def _head(model: RegisteredModel, branch: str) -> Version | None:
-    return (
-        Version.objects.select_related("tree")
-        .defer("tree__content")
-        .filter(model=model, refs__kind=Ref.Kind.BRANCH, refs__name=branch)
-        .first()
-    )
+    return commits.head_of(model, publication.branch) or _start_of_branch(model, publication)
 
 
 def _start_of_branch(model: RegisteredModel, publication: Publication) -> Version | None:
     """Return where a branch that is not there yet begins: at the named parent, else at the default branch's head."""
     if publication.parent is not None:
         return refs.find_version(model, publication.parent)
-    return _head(model, model.default_branch)
+    return commits.head_of(model, model.default_branch)
 
 
 def _pk(version: Version | None) -> int | None:
@@ -314,25 +289,17 @@ def _build(head: Version | None, draft: _Draft) -> Built:
     return built
 
 
-def _save_trees(built: Built) -> None:
-    digests, known = list(built.directories), set[str]()
-    for start in range(0, len(digests), blobs.BATCH):
-        rows = Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH])
-        rows.filter(used_at__lt=timezone.now() - FRESH).update(used_at=timezone.now())
-        known.update(rows.values_list("pk", flat=True))
-    missing = [
-        Tree(digest=digest, content=content, files=entry.files, size=entry.size)
-        for digest, (entry, content) in built.directories.items()
-        if digest not in known
-    ]
-    Tree.objects.bulk_create(missing, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
-
-
 def _write(actor: User, model: RegisteredModel, parent: Version | None, built: Built, draft: _Draft) -> Version:
     publication = draft.publication
     _hold_blobs(draft)
-    version = _insert(actor, model, parent, built.root.digest, draft)
-    _write_occurrences(version, parent)
+    commit = commits.Commit(
+        tree=built.root.digest,
+        parents=[parent] if parent else [],
+        branch=publication.branch,
+        message=publication.message,
+        metadata_json=draft.metadata_json,
+    )
+    version = commits.write_version(actor=actor, model=model, commit=commit)
     metrics.add(actor=actor, version=version, measured=publication.metrics)
     _name(actor, version, publication)
     if publication.idempotency_key:
@@ -343,13 +310,6 @@ def _write(actor: User, model: RegisteredModel, parent: Version | None, built: B
             body_sha256=publication.fingerprint(),
             version=version,
         )
-    events.record(
-        actor=actor,
-        action="version.published",
-        project=model.project,
-        subject=str(version),
-        after={"digest": version.digest, "branch": publication.branch},
-    )
     return version
 
 
@@ -361,47 +321,8 @@ def _hold_blobs(draft: _Draft) -> None:
         raise _unknown_blobs([path for path, entry in draft.entries.items() if entry.digest in gone])
 
 
-def _insert(actor: User, model: RegisteredModel, parent: Version | None, tree: str, draft: _Draft) -> Version:
-    now = timezone.now()
-    model.last_number += 1
-    model.updated_at = now
-    model.save(update_fields=["last_number", "updated_at"])
-    version = Version.objects.create(
-        model=model,
-        number=model.last_number,
-        digest=digest_version(
-            tree=tree,
-            parents=[parent.digest] if parent else [],
-            author=actor.username,
-            message=draft.publication.message,
-            metadata_json=draft.metadata_json,
-            time=now,
-        ),
-        tree_id=tree,
-        author=actor,
-        author_name=actor.username,
-        branch=draft.publication.branch,
-        message=draft.publication.message,
-        metadata_json=draft.metadata_json,
-        created_at=now,
-    )
-    if parent:
-        VersionParent.objects.create(version=version, parent=parent)
-    return version
-
-
-def _write_occurrences(version: Version, parent: Version | None) -> None:
-    places = trees.brought(Tree.objects.content_of, version.tree_id, parent.tree_id if parent else None)
-    rows: Iterable[Occurrence] = (
-        Occurrence(model_id=version.model_id, path=place.path, digest=place.entry.digest, first_version=version)
-        for place in places
-    )
-    Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
-
-
 def _name(actor: User, version: Version, publication: Publication) -> None:
-    kinds = {Ref.Kind.BRANCH: publication.branch, Ref.Kind.TAG: publication.tag, Ref.Kind.ALIAS: publication.alias}
-    for kind, name in kinds.items():
+    for kind, name in ((Ref.Kind.TAG, publication.tag), (Ref.Kind.ALIAS, publication.alias)):
         if name:
             move = refs.Move(kind, name, str(version.number), comment=version.title[:1000])
             refs.place(actor=actor, version=version, move=move)

@@ -1,0 +1,115 @@
+"""Writing a version: the one place where its rows are made, under the lock of its model's row. Checks no right and no input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import User
+from registry import trees
+from registry.digests import digest_version
+from registry.models import Occurrence, Ref, RegisteredModel, Tree, Version, VersionParent
+from registry.services import blobs, events, refs
+from registry.trees import Built
+
+FRESH = timedelta(hours=1)  # so long ago a tree was noted as used: far less than the grace before it is collected
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a version will be. `tree` names a saved directory; the first parent is that of the branch's own line.
+
+    `detail` goes into the event beside digest and branch.
+    """
+
+    tree: str
+    parents: Sequence[Version]
+    branch: str
+    message: str
+    metadata_json: str = "{}"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def lock_model(model: RegisteredModel) -> RegisteredModel:
+    """Return the model's row, locked until the transaction ends, with its project."""
+    rows = RegisteredModel.objects.select_related("project").select_for_update(no_key=True, of=("self",))
+    return rows.get(pk=model.pk)
+
+
+def head_of(model: RegisteredModel, branch: str) -> Version | None:
+    """Return the version that a branch points to, with its tree's figures; None when there is no such branch."""
+    heads = Version.objects.select_related("tree").defer("tree__content")
+    return heads.filter(model=model, refs__kind=Ref.Kind.BRANCH, refs__name=branch).first()
+
+
+def save_trees(built: Built) -> None:
+    """Write the directories that are not there yet, and note of the others that they are in use."""
+    digests, known = list(built.directories), set[str]()
+    for start in range(0, len(digests), blobs.BATCH):
+        rows = Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH])
+        rows.filter(used_at__lt=timezone.now() - FRESH).update(used_at=timezone.now())
+        known.update(rows.values_list("pk", flat=True))
+    missing = [
+        Tree(digest=digest, content=content, files=entry.files, size=entry.size)
+        for digest, (entry, content) in built.directories.items()
+        if digest not in known
+    ]
+    Tree.objects.bulk_create(missing, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
+
+
+def write_version(*, actor: User, model: RegisteredModel, commit: Commit) -> Version:
+    """Add a version on its branch, which moves to it. In the caller's transaction, on a model from `lock_model`."""
+    version = _insert(actor, model, commit)
+    _write_occurrences(version, commit.parents[0] if commit.parents else None)
+    move = refs.Move(Ref.Kind.BRANCH, commit.branch, str(version.number), comment=version.title[:1000])
+    refs.place(actor=actor, version=version, move=move)
+    events.record(
+        actor=actor,
+        action="version.published",
+        project=model.project,
+        subject=str(version),
+        after={"digest": version.digest, "branch": commit.branch, **commit.detail},
+    )
+    return version
+
+
+def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
+    now = timezone.now()
+    model.last_number += 1
+    model.updated_at = now
+    model.save(update_fields=["last_number", "updated_at"])
+    version = Version.objects.create(
+        model=model,
+        number=model.last_number,
+        digest=digest_version(
+            tree=commit.tree,
+            parents=[parent.digest for parent in commit.parents],
+            author=actor.username,
+            message=commit.message,
+            metadata_json=commit.metadata_json,
+            time=now,
+        ),
+        tree_id=commit.tree,
+        author=actor,
+        author_name=actor.username,
+        branch=commit.branch,
+        message=commit.message,
+        metadata_json=commit.metadata_json,
+        created_at=now,
+    )
+    for position, parent in enumerate(commit.parents):
+        VersionParent.objects.create(version=version, parent=parent, position=position)
+    return version
+
+
+def _write_occurrences(version: Version, parent: Version | None) -> None:
+    places = trees.brought(Tree.objects.content_of, version.tree_id, parent.tree_id if parent else None)
+    rows: Iterable[Occurrence] = (
+        Occurrence(model_id=version.model_id, path=place.path, digest=place.entry.digest, first_version=version)
+        for place in places
+    )
+    Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
