@@ -2,6 +2,7 @@
 
 from registry.models.content import Blob, Occurrence, Tree, Upload
 from registry.models.events import Event
+from registry.models.lineage import Artifact, Derivation, Hierarchy
 from registry.models.projects import Invitation, Membership, Project, Role, Visibility
 from registry.models.versions import (
     FormerModelName,
@@ -15,9 +16,12 @@ from registry.models.versions import (
 )
 
 __all__ = [
+    "Artifact",
     "Blob",
+    "Derivation",
     "Event",
     "FormerModelName",
+    "Hierarchy",
     "IdempotencyKey",
     "Invitation",
     "Membership",
