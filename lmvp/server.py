@@ -182,7 +182,7 @@ class Server(BaseApplication):
             "logger_class": Log,
             "proc_name": "lmvp",
             "when_ready": announce,
-            "post_worker_init": hold_sqlite_wal_open,
+            "post_worker_init": keep_the_database_at_hand,
             "worker_int": lambda worker: os._exit(0),  # Ctrl-C does not wait for slow transfers
         }
 
@@ -213,8 +213,13 @@ def announce(arbiter: Arbiter) -> None:
     sys.stdout.flush()
 
 
-def hold_sqlite_wal_open(worker: Any) -> None:
-    """Keep an idle connection per worker: whenever the last one closes, SQLite checkpoints and deletes the WAL."""
-    if connection.vendor == "sqlite":
+def keep_the_database_at_hand(worker: Any) -> None:
+    """On PostgreSQL, keep connections that were given back. On SQLite, hold one open and idle: whenever the last one
+    closes, SQLite checkpoints and deletes the WAL."""
+    if connection.vendor == "postgresql":
+        from lmvp.postgresql.base import keep_connections
+
+        keep_connections()
+    else:
         worker.sqlite = sqlite3.connect(settings.DATABASES["default"]["NAME"], isolation_level=None)
         worker.sqlite.execute("SELECT count(*) FROM sqlite_master").fetchall()  # opens the WAL; nothing stays locked

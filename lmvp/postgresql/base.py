@@ -1,45 +1,100 @@
-"""Django's PostgreSQL backend, holding at most DATABASE_CONNECTIONS connections per process; further threads wait."""
+"""Django's PostgreSQL backend, holding at most DATABASE_CONNECTIONS connections per process; further threads wait.
+
+In the server's workers a connection that is given back is kept for the next request: opening one costs more than most
+requests do. Nothing here may leave state in a session (SET, session advisory locks, temporary tables).
+"""
 
 from __future__ import annotations
 
 import os
+import select
 import threading
+from collections import deque
 from typing import Any
 
 from django.conf import settings
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from django.db.utils import OperationalError
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 PATIENCE = 30.0  # seconds until a thread without a connection gives up, and its request answers 503
 
-_gate = threading.BoundedSemaphore(settings.DATABASE_CONNECTIONS)
+
+class Connections:
+    """The connections of one process: how many may be open, and those that nobody uses now."""
+
+    def __init__(self, *, keeping: bool = False) -> None:
+        self.gate = threading.BoundedSemaphore(settings.DATABASE_CONNECTIONS)
+        self.keeping = keeping
+        self._idle: deque[tuple[dict[str, Any], Any]] = deque()
+
+    def take(self, params: dict[str, Any]) -> Any | None:
+        """Return the one that was given back last, if it still lives and leads to the same place; else None."""
+        try:
+            asked, connection = self._idle.pop()
+        except IndexError:
+            return None
+        if asked == params and _lives(connection):
+            return connection
+        connection.close()
+        return self.take(params)
+
+    def give_back(self, params: dict[str, Any], connection: Any) -> None:
+        if self.keeping and not connection.closed and connection.get_transaction_status() == TRANSACTION_STATUS_IDLE:
+            self._idle.append((params, connection))
+        else:
+            connection.close()
 
 
-def _fresh_gate() -> None:
-    global _gate
-    _gate = threading.BoundedSemaphore(settings.DATABASE_CONNECTIONS)
+def _lives(connection: Any) -> bool:
+    """Whether the server has said nothing since: all that it says to an idle connection is good-bye."""
+    if connection.closed:
+        return False
+    heard = select.poll()  # select() knows no descriptor above 1,023, and slow transfers take many
+    heard.register(connection, select.POLLIN)
+    return not heard.poll(0)
 
 
-os.register_at_fork(after_in_child=_fresh_gate)  # a worker counts its own
+_connections = Connections()
+
+
+def keep_connections() -> None:
+    """From now on, keep the connections that this process opens and gives back."""
+    global _connections
+    _connections = Connections(keeping=True)
+
+
+def _afresh() -> None:
+    global _connections
+    _connections = Connections()
+
+
+os.register_at_fork(after_in_child=_afresh)  # a worker counts its own; the master keeps none
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        gate = _gate
-        if not gate.acquire(timeout=PATIENCE):
+        connections = _connections
+        if not connections.gate.acquire(timeout=PATIENCE):
             raise OperationalError("every database connection of this process is in use")
         try:
-            connection = super().get_new_connection(conn_params)
+            connection = connections.take(conn_params) or super().get_new_connection(conn_params)
+            self.isolation_level = IsolationLevel.READ_COMMITTED
         except BaseException:
-            gate.release()
+            connections.gate.release()
             raise
-        self._held_gate = gate
+        self._held = connections, conn_params
         return connection
 
     def _close(self) -> None:
-        try:
+        connections, params = getattr(self, "_held", (None, {}))
+        self._held = None, {}
+        if connections is None:
             super()._close()
+            return
+        try:
+            with self.wrap_database_errors:
+                connections.give_back(params, self.connection)
         finally:
-            gate, self._held_gate = getattr(self, "_held_gate", None), None
-            if gate is not None:
-                gate.release()
+            connections.gate.release()
