@@ -60,6 +60,14 @@ def role_in(actor: Actor, project: Project) -> Role | None:
     return Role(value) if value is not None else None
 
 
+def _role_at_the_door(actor: Actor, project: Project) -> Role | None:
+    """The role with which this actor found the project in this call; looked up where somebody else found it."""
+    if project.found_by is None or project.found_by.pk != actor.pk or not actor.is_authenticated:
+        return role_in(actor, project)
+    value = getattr(project, "role", None)
+    return Role(value) if value is not None else None
+
+
 def can_see(actor: Actor, project: Project, role: Role | None) -> bool:
     """Whether the project exists for this actor at all."""
     if project.trashed_at is not None:
@@ -74,7 +82,7 @@ def can_see(actor: Actor, project: Project, role: Role | None) -> bool:
 
 def can(actor: Actor, action: Action, project: Project) -> bool:
     """Whether the actor may do this in the project."""
-    role = role_in(actor, project)
+    role = _role_at_the_door(actor, project)
     if not can_see(actor, project, role):
         return False
     if action is Action.VIEW:
@@ -84,7 +92,7 @@ def can(actor: Actor, action: Action, project: Project) -> bool:
 
 def require(actor: Actor, action: Action, project: Project) -> None:
     """Return when the actor may do this; else Project.DoesNotExist (may not see it) or Forbidden (may not do it)."""
-    role = role_in(actor, project)
+    role = _role_at_the_door(actor, project)
     if not can_see(actor, project, role):
         raise Project.DoesNotExist
     if action is Action.VIEW:

@@ -133,8 +133,8 @@ class VersionViewSet(Room):
         version, new = publish_version(
             actor=request.user, model=there, publication=publication, arrived=self.arriving.arrived
         )
-        self.kwargs["revision"] = str(version.number)
-        return self.show(VersionSerializer, self.shown_version(), 201 if new else 200)
+        shown = there.versions.for_listing().get(pk=version.pk)
+        return self.show(VersionSerializer, shown, 201 if new else 200)
 
     def _publication(self, request: Request) -> Publication:
         key = request.headers.get("Idempotency-Key", "")

@@ -81,6 +81,7 @@ class Project(models.Model):
     trashed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ProjectQuerySet.as_manager()
+    found_by: User | None = None  # whose `role` with_role_of() has annotated
 
     class Meta:
         ordering = ["name"]

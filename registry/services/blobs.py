@@ -42,7 +42,7 @@ def _store(incoming: Incoming) -> Blob:
 def refresh(*, digests: Iterable[str]) -> set[str]:
     """Note, under the rows' locks, that these blobs are in use now; return those that are live."""
     wanted, live = sorted(set(digests)), set[str]()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         for start in range(0, len(wanted), BATCH):
             rows = Blob.objects.live().filter(pk__in=wanted[start : start + BATCH]).order_by("pk")
             found = list(rows.select_for_update(no_key=True).values_list("pk", flat=True))

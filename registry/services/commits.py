@@ -51,8 +51,10 @@ def save_trees(built: Built) -> None:
     digests, known = list(built.directories), set[str]()
     for start in range(0, len(digests), blobs.BATCH):
         rows = Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH])
-        rows.filter(used_at__lt=timezone.now() - FRESH).update(used_at=timezone.now())
-        known.update(rows.values_list("pk", flat=True))
+        used = dict(rows.values_list("pk", "used_at"))
+        if stale := [digest for digest, at in used.items() if at < timezone.now() - FRESH]:
+            Tree.objects.filter(pk__in=stale).update(used_at=timezone.now())
+        known.update(used)
     missing = [
         Tree(digest=digest, content=content, files=entry.files, size=entry.size)
         for digest, (entry, content) in built.directories.items()

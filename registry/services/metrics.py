@@ -79,13 +79,16 @@ def check(measured: Sequence[Measured]) -> None:
             raise Invalid("invalid_metric", f"The step of “{one.name}” does not fit into 64 bits.")
 
 
-def add(*, actor: User, version: Version, measured: Iterable[Measured]) -> int:
-    """Insert the values of a version whose row is locked or new, in the caller's transaction; return how many are new."""
+def add(*, actor: User, version: Version, measured: Iterable[Measured], first: bool = False) -> int:
+    """Insert the values of a version whose row is locked or new, in the caller's transaction; return how many are new.
+
+    `first`: nothing has been logged to it yet.
+    """
     rows: dict[tuple[str, int | None], Metric] = {}
     for one in measured:
         row = one.row(version, actor)
         _same_or_conflict(rows.setdefault((row.name, row.step), row), row)
-    known = _known(version, rows) if rows else {}
+    known = _known(version, rows) if rows and not first else {}
     for key in rows.keys() & known.keys():
         _same_or_conflict(known[key], rows.pop(key))
     _mark_latest(rows.values(), [row for row in known.values() if row.latest])
@@ -95,8 +98,6 @@ def add(*, actor: User, version: Version, measured: Iterable[Measured]) -> int:
 
 def _known(version: Version, keys: Iterable[tuple[str, int | None]]) -> dict[tuple[str, int | None], Metric]:
     """Return the rows that matter for these names and steps: those themselves, and the one that stands for its name."""
-    if version._state.adding or not version.metrics.exists():
-        return {}
     steps: dict[str, list[int]] = {}
     for name, step in keys:
         steps.setdefault(name, []).extend([] if step is None else [step])

@@ -24,7 +24,9 @@ def find_project(*, actor: Actor, name: str) -> Project:
     """
     if isinstance(actor, User) and actor.username == name:
         ensure_personal_project(actor=actor)
-    return Project.objects.visible_to(actor).with_role_of(actor).named(name)
+    project = Project.objects.visible_to(actor).with_role_of(actor).named(name)
+    project.found_by = actor if isinstance(actor, User) else None
+    return project
 
 
 def ensure_personal_project(*, actor: User) -> Project:

@@ -300,7 +300,7 @@ def _write(actor: User, model: RegisteredModel, parent: Version | None, built: B
         metadata_json=draft.metadata_json,
     )
     version = commits.write_version(actor=actor, model=model, commit=commit)
-    metrics.add(actor=actor, version=version, measured=publication.metrics)
+    metrics.add(actor=actor, version=version, measured=publication.metrics, first=True)
     _name(actor, version, publication)
     if publication.idempotency_key:
         IdempotencyKey.objects.create(
