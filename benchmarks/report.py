@@ -17,7 +17,7 @@ def text(results: dict[str, Any]) -> str:
 
 
 def _machine(results: dict[str, Any]) -> str:
-    return _table(["machine", ""], [[name, value] for name, value in results["machine"].items()])
+    return table(["machine", ""], [[name, value] for name, value in results["machine"].items()])
 
 
 def _transfers(results: dict[str, Any]) -> str:
@@ -33,10 +33,10 @@ def _transfers(results: dict[str, Any]) -> str:
                 f"{size / median(limit):,.0f} MiB/s",
                 f"{size / median(ours):,.0f} MiB/s",
                 f"{ratio:.2f}",
-                f"≥ {target} {_mark(ratio >= target)}",
+                f"≥ {target} {mark(ratio >= target)}",
             ]
         )
-    return _table(["one stream", "limit", "LMVP", "ratio", "to reach"], rows)
+    return table(["one stream", "limit", "LMVP", "ratio", "to reach"], rows)
 
 
 def _memory(memory: dict[str, Any]) -> str:
@@ -44,10 +44,10 @@ def _memory(memory: dict[str, Any]) -> str:
     rows = [
         ["throughput, all four", f"{4 * memory['file_mib'] / memory['seconds']:,.0f} MiB/s", ""],
         ["server memory before", f"{memory['before'] / MIB:,.0f} MiB", ""],
-        ["at its peak", f"{memory['peak'] / MIB:,.0f} MiB", f"± 20 MB {_mark(grown <= FLAT)}"],
+        ["at its peak", f"{memory['peak'] / MIB:,.0f} MiB", f"± 20 MB {mark(grown <= FLAT)}"],
         ["after", f"{memory['after'] / MIB:,.0f} MiB", ""],
     ]
-    return _table([f"4 × {memory['file_mib']} MiB up at once", "", "to reach"], rows)
+    return table([f"4 × {memory['file_mib']} MiB up at once", "", "to reach"], rows)
 
 
 def _requests(requests: dict[str, Any]) -> str:
@@ -64,7 +64,7 @@ def _requests(requests: dict[str, Any]) -> str:
                 _stalls(summary),
             ]
         )
-    return _table(["small requests", "clients", "per second", "p50", "p95", "in 38–50 ms"], rows)
+    return table(["small requests", "clients", "per second", "p50", "p95", "in 38–50 ms"], rows)
 
 
 def _stalls(summary: dict[str, float]) -> str:
@@ -72,13 +72,13 @@ def _stalls(summary: dict[str, float]) -> str:
     if summary["clients"] > 1 or summary["p50_ms"] > 25:
         return "–"
     share = summary["share_38_to_50_ms"]
-    return f"{share:.1%} {_mark(share <= NO_STALLS)}"
+    return f"{share:.1%} {mark(share <= NO_STALLS)}"
 
 
-def _mark(reached: bool) -> str:
+def mark(reached: bool) -> str:
     return "✓" if reached else "✗"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
