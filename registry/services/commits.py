@@ -41,9 +41,8 @@ def lock_model(model: RegisteredModel) -> RegisteredModel:
 
 
 def head_of(model: RegisteredModel, branch: str) -> Version | None:
-    """Return the version that a branch points to, with its tree's figures; None when there is no such branch."""
-    heads = Version.objects.select_related("tree").defer("tree__content")
-    return heads.filter(model=model, refs__kind=Ref.Kind.BRANCH, refs__name=branch).first()
+    """Return the version that a branch points to; None when there is no such branch."""
+    return Version.objects.filter(model=model, refs__kind=Ref.Kind.BRANCH, refs__name=branch).first()
 
 
 def save_trees(built: Built) -> None:
