@@ -14,6 +14,7 @@ import os
 import socket
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,7 +183,7 @@ class Server(BaseApplication):
             "logger_class": Log,
             "proc_name": "lmvp",
             "when_ready": announce,
-            "post_worker_init": hold_sqlite_wal_open,
+            "post_worker_init": settle_in,
             "worker_int": lambda worker: os._exit(0),  # Ctrl-C does not wait for slow transfers
         }
 
@@ -211,6 +212,16 @@ def announce(arbiter: Arbiter) -> None:
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def settle_in(worker: Any) -> None:
+    """What a worker does before its first request; the very first one looks after the files of active aliases."""
+    hold_sqlite_wal_open(worker)
+    if worker.age == 1:
+        from registry.services.activation import put_right
+
+        # Aside: to fetch them from a bucket takes its time. Killed in the middle, it leaves nothing half-done.
+        threading.Thread(target=put_right, name="materialise aliases", daemon=True).start()
 
 
 def hold_sqlite_wal_open(worker: Any) -> None:
