@@ -41,6 +41,11 @@ class GuardInput(Input):
 
 class DeletionInput(GuardInput):
     also = Input.also | {"format"}  # of the query: DRF's own
+    revision = serializers.CharField(required=False, max_length=100, help_text="The same as `expected`.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        revision = attrs.pop("revision", None)
+        return {"expected": revision} | attrs if revision else attrs
 
 
 class RefInput(GuardInput):
