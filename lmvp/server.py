@@ -217,11 +217,19 @@ def announce(arbiter: Arbiter) -> None:
 def settle_in(worker: Any) -> None:
     """What a worker does before its first request; the very first one looks after the files of active aliases."""
     hold_sqlite_wal_open(worker)
-    if worker.age == 1:
-        from registry.services.activation import put_right
+    if (
+        worker.age == 1
+    ):  # aside, because to fetch them from a bucket takes its time; killed, it leaves nothing half-done
+        threading.Thread(target=put_aliases_right, daemon=True).start()
 
-        # Aside: to fetch them from a bucket takes its time. Killed in the middle, it leaves nothing half-done.
-        threading.Thread(target=put_right, name="materialise aliases", daemon=True).start()
+
+def put_aliases_right() -> None:
+    from registry.services.activation import put_right
+
+    try:
+        put_right()
+    except Exception:
+        logger.exception("The files of active aliases were not looked after; run manage.py materialise_aliases")
 
 
 def hold_sqlite_wal_open(worker: Any) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -316,16 +318,26 @@ def test_files_that_are_not_ours_are_left_alone(cast: Cast, model: RegisteredMod
     assert (root() / "vision/classifier/mine").is_symlink()
 
 
-def test_store_that_gives_other_bytes_is_not_served(cast: Cast, model: RegisteredModel) -> None:
-    digest = send(cast.bob, model, b"#!/bin/sh")
-    path = storage.path_of(digest)
-    assert path
-    path.chmod(0o644)
-    path.write_bytes(b"#!/bin/hs")
-    files = [File("run.sh", digest, "100755")]  # copied, and so looked at
-    publish_version(actor=cast.bob, model=model, publication=Publication(files=files, alias="production"))
-    if (link() / "run.sh").exists():
-        pytest.skip("this disk shares blocks: nothing is copied")
+@pytest.fixture
+def bucket(settings: Any) -> None:
+    """A store that has no files on this machine."""
+    settings.STORAGES = settings.STORAGES | {"blobs": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+
+
+def test_bytes_of_a_bucket_are_copied(bucket: None, cast: Cast, model: RegisteredModel) -> None:
+    assert storage.path_of(hashlib.sha256(b"same").hexdigest()) is None
+    assert served() == content(b"1")
+    move(cast, model, "2")
+    assert served() == content(b"2")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in link().rglob("*") if path.is_file()} == {0o444}
+
+
+def test_other_bytes_from_a_bucket_are_not_served(bucket: None, cast: Cast, model: RegisteredModel) -> None:
+    store, digest = storages["blobs"], hashlib.sha256(b"2").hexdigest()
+    store.delete(storage.key_of(digest))
+    store.save(storage.key_of(digest), ContentFile(b"X"))
+    answer = client_of(cast.bob).put(URL, {"revision": "2"}).json()
+    assert (answer["version"], answer["materialised"]["version"]) == (2, 1)
     assert served() == content(b"1")
 
 

@@ -293,7 +293,7 @@ class RefMoveQuerySet(models.QuerySet["RefMove"]):
         What lies between a rollback and the move that it undid is passed over as well: it had been undone before.
         """
         undone_from: int | None = None
-        for move in self.select_related("from_version").order_by("-id").iterator(500):
+        for move in self.only("undoes_id", "from_version_id").order_by("-id").iterator(500):
             if undone_from is not None and move.pk >= undone_from:
                 continue
             if move.undoes_id is None:

@@ -38,8 +38,11 @@ def refresh_project(*, project: Project) -> None:
 
 def put_right() -> list[Key]:
     """Bring the files of all aliases in line, and remove what is no alias's; return those that could not be."""
-    stands = {Key(pk, name) for pk, name in _active().values_list("model_id", "name")}
-    return _bring_all(stands | active.known_keys())
+    try:
+        stands = {Key(pk, name) for pk, name in _active().values_list("model_id", "name")}
+        return _bring_all(stands | active.known_keys())
+    finally:
+        connections.release()
 
 
 def _active() -> QuerySet[Ref]:
