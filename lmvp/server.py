@@ -14,6 +14,7 @@ import os
 import socket
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,7 +183,7 @@ class Server(BaseApplication):
             "logger_class": Log,
             "proc_name": "lmvp",
             "when_ready": announce,
-            "post_worker_init": keep_the_database_at_hand,
+            "post_worker_init": settle_in,
             "worker_int": lambda worker: os._exit(0),  # Ctrl-C does not wait for slow transfers
         }
 
@@ -211,6 +212,22 @@ def announce(arbiter: Arbiter) -> None:
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def settle_in(worker: Any) -> None:
+    """What a worker does before its first request; the very first one looks after the files of active aliases."""
+    keep_the_database_at_hand(worker)
+    if worker.age == 1:  # aside: fetching them from a bucket takes its time, and killed, it leaves nothing half-done
+        threading.Thread(target=put_aliases_right, daemon=True).start()
+
+
+def put_aliases_right() -> None:
+    from registry.services.activation import put_right
+
+    try:
+        put_right()
+    except Exception:
+        logger.exception("The files of active aliases were not looked after; run manage.py materialise_aliases")
 
 
 def keep_the_database_at_hand(worker: Any) -> None:

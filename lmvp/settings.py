@@ -175,6 +175,8 @@ WHITENOISE_AUTOREFRESH = False
 
 # Where bytes on their way wait: the same file system as the blobs, so that the last step is a rename.
 INCOMING_DIR = LMVP_DATA_DIR / "incoming"
+# Where aliases marked active stand as files, for processes that serve them.
+LMVP_ACTIVE_ROOT = Path(env.str("LMVP_ACTIVE_ROOT", default=str(LMVP_DATA_DIR / "active"))).absolute()
 # Names are blobs' digests alone; a file larger than this is refused while it streams.
 LMVP_MAX_FILE_SIZE = env.int("LMVP_MAX_FILE_SIZE", default=100 * 2**30)
 # An upload that nobody finished or published is forgotten after this long.

@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, uploading, views
+from registry.api import comparison, content, naming, restoring, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -47,18 +47,18 @@ registry_routes = [
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
     at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
-    at(MODEL + "branches/", naming.BranchViewSet, get="list"),
-    at(MODEL + "branches/<str:name>/", naming.BranchViewSet, get="retrieve"),
-    at(MODEL + "branches/<str:name>/moves/", naming.BranchViewSet, get="moves"),
     *(
         at(MODEL + address, viewset, **actions)
-        for plural, viewset in (("tags", naming.TagViewSet), ("aliases", naming.AliasViewSet))
+        for plural, viewset in naming.VIEWSETS.items()
         for address, actions in (
-            (f"{plural}/", {"get": "list"}),
+            (f"{plural}/", {"get": "list", "post": "create"}),
             (f"{plural}/<str:name>/", {"get": "retrieve", "put": "update", "delete": "destroy"}),
             (f"{plural}/<str:name>/moves/", {"get": "moves"}),
+            (f"{plural}/<str:name>/at/", {"get": "moment"}),
         )
     ),
+    at(MODEL + "aliases/<str:name>/rollback/", naming.RollbackViewSet, post="create"),
+    at(VERSION + "restore/", restoring.RestorationViewSet, post="create"),
 ]
 
 urlpatterns = [

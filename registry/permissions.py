@@ -23,8 +23,9 @@ class Action(enum.Enum):
     CREATE_MODEL = "create models"
     PUBLISH = "publish versions"
     LOG_METRICS = "log metrics"
-    MOVE_REF = "set or move tags and aliases"
-    MOVE_PROTECTED_REF = "move protected names"
+    MOVE_REF = "make, move or delete branches, tags and aliases"
+    REWIND_BRANCH = "move a branch so that it loses versions"
+    MOVE_PROTECTED_REF = "protect names, and move protected ones"
     EDIT_MODEL = "change or rename models"
     MANAGE_MEMBERS = "manage members and invitations"
     VIEW_EVENTS = "see the audit log"
@@ -42,6 +43,7 @@ NEEDS: dict[Action, Role] = {
     Action.PUBLISH: Role.CONTRIBUTOR,
     Action.LOG_METRICS: Role.CONTRIBUTOR,
     Action.MOVE_REF: Role.CONTRIBUTOR,
+    Action.REWIND_BRANCH: Role.MAINTAINER,
     Action.MOVE_PROTECTED_REF: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,
     Action.MANAGE_MEMBERS: Role.MAINTAINER,

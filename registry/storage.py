@@ -210,6 +210,12 @@ def open_blob(digest: str) -> BinaryIO:
     return _store().open(digest)
 
 
+def path_of(digest: str) -> Path | None:
+    """Return the file of this machine that holds the bytes; None where they are in a bucket."""
+    store = _store()
+    return store._path(digest) if isinstance(store, _Disk) else None
+
+
 def blob_exists(digest: str) -> bool:
     return _store().exists(digest)
 

@@ -21,6 +21,7 @@ def _a_server_of_its_own(settings, tmp_path: Path) -> None:
     """Bytes in a directory of the test, mails in the outbox, quick hashing of passwords."""
     settings.LMVP_DATA_DIR = tmp_path
     settings.INCOMING_DIR = tmp_path / "incoming"
+    settings.LMVP_ACTIVE_ROOT = tmp_path / "active"
     settings.STORAGES = {
         **settings.STORAGES,
         "blobs": {

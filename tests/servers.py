@@ -28,6 +28,7 @@ CLEARED = (
     "HOST",
     "SECRET_KEY",
     "S3_BUCKET",
+    "LMVP_ACTIVE_ROOT",
     "EMAIL_URL",
     "LOG_FORMAT",
     "DEBUG",

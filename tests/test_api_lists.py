@@ -82,6 +82,7 @@ def test_models(cast: Cast) -> None:
         "name": "classifier",
         "kind": "model",
         "description": "",
+        "default_branch": "main",
         "versions": 0,
         "latest": None,
         "aliases": {},
@@ -227,22 +228,23 @@ def test_refs_and_their_moves(cast: Cast) -> None:
         "protected": False,
         "updated_at": JUST_NOW,
     }
+    alias = moved | {"active": False, "materialised": None}
     response = client.put(f"{BASE}/aliases/production/", body)
-    assert (response.status_code, response.json()) == (200, moved)
-    assert client.get(f"{BASE}/aliases/").json() == page(moved)
-    assert client.get(f"{BASE}/aliases/production/").json() == moved
+    assert (response.status_code, response.json()) == (200, alias)
+    assert client.get(f"{BASE}/aliases/").json() == page(alias)
+    assert client.get(f"{BASE}/aliases/production/").json() == alias
     release = moved | {"kind": "tag", "name": "release", "version": 1}
     assert client.get(f"{BASE}/tags/").json() == page(release)
     assert client.get(f"{BASE}/branches/").json() == page(moved | {"kind": "branch", "name": "main"})
     assert client.delete(f"{BASE}/aliases/production/").status_code == 204
     assert client.get(f"{BASE}/aliases/production/moves/").json() == cursor_page(
-        {"from": 2, "to": None, "actor": "carol", "comment": "", "at": JUST_NOW},
-        {"from": 1, "to": 2, "actor": "carol", "comment": "better", "at": JUST_NOW},
-        {"from": None, "to": 1, "actor": "bob", "comment": "One", "at": JUST_NOW},
+        {"from": 2, "to": None, "actor": "carol", "comment": "", "at": JUST_NOW, "rollback": False},
+        {"from": 1, "to": 2, "actor": "carol", "comment": "better", "at": JUST_NOW, "rollback": False},
+        {"from": None, "to": 1, "actor": "bob", "comment": "One", "at": JUST_NOW, "rollback": False},
     )
     assert client.get(f"{BASE}/branches/main/moves/").json() == cursor_page(
-        {"from": 1, "to": 2, "actor": "bob", "comment": "Two", "at": JUST_NOW},
-        {"from": None, "to": 1, "actor": "bob", "comment": "One", "at": JUST_NOW},
+        {"from": 1, "to": 2, "actor": "bob", "comment": "Two", "at": JUST_NOW, "rollback": False},
+        {"from": None, "to": 1, "actor": "bob", "comment": "One", "at": JUST_NOW, "rollback": False},
     )
 
 

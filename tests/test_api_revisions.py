@@ -57,6 +57,23 @@ def test_digest_or_its_beginning_names_a_version(cast: Cast, versions: list[Vers
             assert number_of(cast, prefix) == version.number
 
 
+@pytest.mark.parametrize("length", [8, 40, 64])
+def test_digits_of_a_digest_may_be_upper_case(cast: Cast, versions: list[Version], length: int) -> None:
+    for version in versions:
+        if not (prefix := version.digest[:length]).isdigit():
+            assert number_of(cast, prefix.upper()) == version.number
+
+
+def test_ten_digits_are_the_beginning_of_a_digest_and_nine_a_number(cast: Cast, versions: list[Version]) -> None:
+    # Digests are not chosen: one version is written as if its own began with digits alone.
+    first = versions[0]
+    like = {"tree": first.tree, "author": first.author, "author_name": "bob", "branch": "main"}
+    digest = "1234567890" + first.digest[10:]
+    Version.objects.create(model=first.model, number=4, digest=digest, created_at=first.created_at, **like)
+    assert number_of(cast, "1234567890") == 4
+    refused(client_of(cast.dave).get(f"{BASE}/versions/123456789/"), 404, "not_found")
+
+
 @pytest.mark.parametrize(
     "revision", ["4", "v4", "0", "999999999", "1234567890", "nothing", "Main", "PRODUCTION", "v", "f" * 64, "f" * 65]
 )

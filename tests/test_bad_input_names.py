@@ -9,7 +9,7 @@ import pytest
 from accounts.models import AccessToken
 from registry.models import Ref, Version
 from registry.services.refs import Move, set_ref
-from tests.cast import Cast, client_of, make_user, publish
+from tests.cast import Cast, client_of, make_user, publish, send
 from tests.matchers import nothing_left_behind, refused
 
 MODELS = "/v1/projects/vision/models/"
@@ -98,6 +98,9 @@ BAD_REFS = [
     ("1234567890", "reserved_name"),
     ("v3", "reserved_name"),
     ("v007", "reserved_name"),
+    ("V3", "reserved_name"),
+    ("v1234567890", "reserved_name"),
+    ("0" * 65, "reserved_name"),
     ("latest", "reserved_name"),
     ("Latest", "reserved_name"),
     ("deadbee", "reserved_name"),
@@ -114,7 +117,7 @@ BAD_REFS = [
 ]
 
 
-@pytest.mark.parametrize("plural", ["tags", "aliases"])
+@pytest.mark.parametrize("plural", ["branches", "tags", "aliases"])
 @pytest.mark.parametrize("name", GOOD_REFS)
 def test_ref_name(cast: Cast, name: str, plural: str) -> None:
     publish(cast.bob, cast.model(), {"a": b"1"})
@@ -123,12 +126,30 @@ def test_ref_name(cast: Cast, name: str, plural: str) -> None:
     assert client.get(f"{BASE}/versions/{name}/").json()["number"] == 1
 
 
-@pytest.mark.parametrize("plural", ["tags", "aliases"])
+@pytest.mark.parametrize("plural", ["branches", "tags", "aliases"])
 @pytest.mark.parametrize(("name", "code"), BAD_REFS)
 def test_ref_name_that_is_none(cast: Cast, name: str, code: str, plural: str) -> None:
     publish(cast.bob, cast.model(), {"a": b"1"})
     with nothing_left_behind():
         refused(client_of(cast.bob).put(f"{BASE}/{plural}/{name}/", {"revision": "1"}), 400, code)
+        refused(client_of(cast.bob).post(f"{BASE}/{plural}/", {"name": name, "revision": "1"}), 400, code)
+
+
+@pytest.mark.parametrize("field", ["branch", "tag", "alias"])
+@pytest.mark.parametrize(("name", "code"), [row for row in BAD_REFS if len(row[0]) <= 100])
+def test_ref_name_that_is_none_is_not_published_onto(cast: Cast, name: str, code: str, field: str) -> None:
+    sha256 = send(cast.bob, cast.model(), b"1")
+    body = {"files": [{"path": "a", "sha256": sha256}], field: name}
+    with nothing_left_behind():
+        refused(client_of(cast.bob).post(f"{BASE}/versions/", body), 400, code)
+
+
+@pytest.mark.parametrize("plural", ["branches", "tags", "aliases"])
+@pytest.mark.parametrize("name", ["", None, "a\x00", "x" * 102, ["a"]])
+def test_name_in_a_body_that_is_no_text(cast: Cast, name: Any, plural: str) -> None:
+    publish(cast.bob, cast.model(), {"a": b"1"})
+    with nothing_left_behind():
+        refused(client_of(cast.bob).post(f"{BASE}/{plural}/", {"name": name, "revision": "1"}), 400, "invalid")
 
 
 @pytest.mark.parametrize(
@@ -174,20 +195,26 @@ def test_alias_that_was_expected_and_is_not_there(cast: Cast) -> None:
     assert error["fields"] == {"current": None}
 
 
-@pytest.mark.parametrize(("plural", "name"), [("tags", "main"), ("aliases", "main"), ("aliases", "release")])
+@pytest.mark.parametrize(
+    ("plural", "name"), [("tags", "main"), ("aliases", "main"), ("aliases", "release"), ("branches", "release")]
+)
 def test_name_is_of_one_kind(cast: Cast, plural: str, name: str) -> None:
     publish(cast.bob, cast.model(), {"a": b"1"}, tag="release")
     with nothing_left_behind():
         refused(client_of(cast.bob).put(f"{BASE}/{plural}/{name}/", {"revision": "1"}), 409, "name_taken")
+        refused(client_of(cast.bob).post(f"{BASE}/{plural}/", {"name": name, "revision": "1"}), 409, "name_taken")
 
 
 @pytest.mark.parametrize("plural", ["tags", "aliases", "branches"])
 def test_name_that_is_not_there(cast: Cast, plural: str) -> None:
     publish(cast.bob, cast.model(), {"a": b"1"})
     refused(client_of(cast.bob).get(f"{BASE}/{plural}/nothing/"), 404, "not_found")
-    if plural != "branches":
-        with nothing_left_behind():
-            refused(client_of(cast.bob).delete(f"{BASE}/{plural}/nothing/"), 404, "not_found")
+    for address in (f"{plural}/nothing/moves/", f"{plural}/nothing/at/"):
+        refused(client_of(cast.bob).get(f"{BASE}/{address}"), 404, "not_found")
+    with nothing_left_behind():
+        refused(client_of(cast.bob).delete(f"{BASE}/{plural}/nothing/"), 404, "not_found")
+        refused(client_of(cast.carol).put(f"{BASE}/{plural}/nothing/", {"protected": True}), 404, "not_found")
+        refused(client_of(cast.bob).post(f"{BASE}/aliases/nothing/rollback/"), 404, "not_found")
 
 
 def test_invited_address_that_is_too_long(cast: Cast) -> None:

@@ -18,7 +18,7 @@ from accounts.services.access_tokens import create_access_token
 from registry.models import Ref, Role, Visibility
 from registry.services.members import invite
 from registry.services.projects import create_project, update_project
-from registry.services.refs import Move, set_ref
+from registry.services.refs import Move, delete_ref, set_ref
 from registry.services.uploads import Wanted, announce, sign
 from tests.cast import PASSWORD, Cast, client_of, publish
 
@@ -69,16 +69,20 @@ class Door:
         return f"{self.method} {self.route}"
 
 
-def refs(plural: str, name: str, *, body: Any = None) -> list[Door]:
-    doors = [
+def refs(plural: str, name: str) -> list[Door]:
+    """The doors of one kind of name; one of that kind and name is there."""
+    there, body = {"name": name}, {"revision": "1"}
+    return [
         Door("GET", f"{MODEL}{plural}/", VIEW),
-        Door("GET", f"{MODEL}{plural}/<str:name>/", VIEW, place={"name": name}),
-        Door("GET", f"{MODEL}{plural}/<str:name>/moves/", VIEW, place={"name": name}),
+        Door("POST", f"{MODEL}{plural}/", contributing(201), {"name": "another", **body}),
+        Door("POST", f"{MODEL}{plural}/", maintaining(201), {"name": "another", "protected": True, **body}),
+        Door("GET", f"{MODEL}{plural}/<str:name>/", VIEW, place=there),
+        Door("PUT", f"{MODEL}{plural}/<str:name>/", contributing(200), body, there),
+        Door("PUT", f"{MODEL}{plural}/<str:name>/", maintaining(200), {"protected": True}, there),
+        Door("DELETE", f"{MODEL}{plural}/<str:name>/", contributing(204), None, there),
+        Door("GET", f"{MODEL}{plural}/<str:name>/moves/", VIEW, place=there),
+        Door("GET", f"{MODEL}{plural}/<str:name>/at/", VIEW, place=there),
     ]
-    if body:
-        doors.append(Door("PUT", f"{MODEL}{plural}/<str:name>/", contributing(200), body, {"name": name}))
-        doors.append(Door("DELETE", f"{MODEL}{plural}/<str:name>/", contributing(204), None, {"name": name}))
-    return doors
 
 
 DOORS = [
@@ -115,9 +119,14 @@ DOORS = [
     Door("GET", MODEL + "compare/<str:base>...<str:head>/", VIEW, place={"base": "1", "head": "1"}),
     Door("GET", VERSION + "metrics/", VIEW),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
-    *refs("branches", "main"),
-    *refs("tags", "release", body={"revision": "1"}),
-    *refs("aliases", "production", body={"revision": "1"}),
+    *refs("branches", "draft"),
+    *refs("tags", "release"),
+    *refs("aliases", "production"),
+    Door("PUT", MODEL + "aliases/<str:name>/", contributing(200), {"active": True}, {"name": "production"}),
+    Door("POST", MODEL + "aliases/<str:name>/rollback/", contributing(200), {"comment": "too slow"}, {"name": "former"}),
+    Door("PATCH", MODEL, maintaining(200), {"default_branch": "draft"}),
+    Door("POST", VERSION + "restore/", contributing(200), {"branch": "main"}),
+    Door("POST", VERSION + "restore/", contributing(200), {"alias": "production"}),
 ]
 
 
@@ -173,6 +182,9 @@ class Place:
 def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
     model = cast.model()
     version = publish(cast.alice, model, {"a/x": b"1"}, tag="release", alias="production")
+    set_ref(actor=cast.alice, model=model, move=Move("branch", "draft", "1"))
+    set_ref(actor=cast.alice, model=model, move=Move("alias", "former", "1"))
+    delete_ref(actor=cast.alice, model=model, kind="alias", name="former")
     with django_capture_on_commit_callbacks(execute=True):
         invitation = invite(actor=cast.alice, project=cast.project, email="somebody@example.org", role=Role.VIEWER)
     mailed = re.search(r"token=([\w-]+)", mail.outbox[-1].body)

@@ -84,7 +84,7 @@ def test_protected_branch_takes_versions_of_maintainers_alone(cast: Cast) -> Non
     model = cast.model()
     publish(cast.bob, model, {"a": b"1"})
     Ref.objects.filter(model=model, name="main").update(protected=True)
-    with pytest.raises(Exception, match="move protected names"):
+    with pytest.raises(Exception, match="move protected ones"):
         publish(cast.bob, model, {"a": b"2"})
     assert publish(cast.carol, model, {"a": b"3"}).number == 2
 

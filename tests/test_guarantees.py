@@ -24,7 +24,7 @@ SEALED = {
     "registry_tree": {"content": b"", "files": 0, "size": 0},
     "registry_blob": {"size": 0},
     "registry_metric": {"value": 1.0, "name": "other", "step": 9},
-    "registry_refmove": {"comment": "rewritten", "name": "other"},
+    "registry_refmove": {"comment": "rewritten", "name": "other", "undoes_id": 1},
     "registry_versionparent": {"position": 7},
 }  # fmt: skip
 

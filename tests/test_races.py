@@ -15,8 +15,10 @@ from accounts.errors import Refusal
 from registry.models import Blob, Membership, Metric, Ref, RefMove, Role, Upload, Version
 from registry.services import members, uploads
 from registry.services.metrics import Measured, log_metrics
-from registry.services.refs import Move, set_ref
+from registry.services.refs import Move, create_ref, delete_ref, set_ref
 from registry.services.registered_models import update_model
+from registry.services.restoring import restore_to_branch
+from registry.services.rollbacks import roll_back
 from registry.services.uploads import Wanted, announce
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, make_cast, publish, send
@@ -110,6 +112,57 @@ def test_two_movers_of_an_alias_that_expect_the_same_one_wins(cast: Cast) -> Non
     results = at_once(mover("2"), mover("3"))
     assert [getattr(result, "code", "moved") for result in results].count("ref_moved") == 1
     assert RefMove.objects.filter(name="production").count() == 2
+
+
+def test_one_rollback_each_however_many_at_once(cast: Cast) -> None:
+    model = cast.model()
+    for n in range(5):
+        publish(cast.bob, model, {"a": bytes([n])}, alias="production")
+    results = at_once(*[lambda: roll_back(actor=cast.bob, model=model, name="production")] * 3)
+    assert sorted(ref.version.number for ref in results) == [2, 3, 4], "three steps, one after the other"
+
+
+def test_rollbacks_that_expect_the_same_one_wins(cast: Cast) -> None:
+    model = cast.model()
+    for n in range(3):
+        publish(cast.bob, model, {"a": bytes([n])}, alias="production")
+    results = at_once(*[lambda: roll_back(actor=cast.bob, model=model, name="production", expected="3")] * 4)
+    assert [getattr(result, "code", "moved") for result in results].count("ref_moved") == 3
+    assert Ref.objects.get(name="production").version.number == 2
+
+
+def test_a_name_that_several_make_at_once_is_made_once(cast: Cast) -> None:
+    model = cast.model()
+    for n in range(3):
+        publish(cast.bob, model, {"a": bytes([n])})
+    calls = [
+        lambda kind=kind: create_ref(actor=cast.bob, model=model, move=Move(kind, "draft", "2"))
+        for kind in ("branch", "branch", "alias", "tag")
+    ]
+    codes = [getattr(result, "code", "made") for result in at_once(*calls)]
+    assert codes.count("made") == 1
+    assert set(codes) <= {"made", "ref_exists", "name_taken"}
+    assert RefMove.objects.filter(name="draft").count() == 1
+
+
+def test_default_branch_is_not_deleted_while_it_becomes_the_default(cast: Cast) -> None:
+    model = cast.model()
+    publish(cast.bob, model, {"a": b"1"})
+    set_ref(actor=cast.bob, model=model, move=Move("branch", "next", "1"))
+    at_once(
+        lambda: update_model(actor=cast.carol, model=model, default_branch="next"),
+        lambda: delete_ref(actor=cast.bob, model=model, kind="branch", name="next"),
+    )
+    model.refresh_from_db()
+    assert Ref.objects.filter(model=model, kind="branch", name=model.default_branch).exists()
+
+
+def test_restoring_at_once_makes_one_version(cast: Cast) -> None:
+    model = cast.model()
+    for n in range(2):
+        publish(cast.bob, model, {"a": bytes([n])})
+    results = at_once(*[lambda: restore_to_branch(actor=cast.bob, model=model, revision="1", branch="main")] * 4)
+    assert sorted((version.number, new) for version, new in results) == [(3, False)] * 3 + [(3, True)]
 
 
 def test_different_values_of_one_metric_at_once_one_stands(cast: Cast) -> None:

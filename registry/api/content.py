@@ -116,7 +116,7 @@ class VersionViewSet(Room):
             doc.form("message", "What changed; the first line is the title."),
             doc.form("metadata", 'JSON text: {"lr": 0.1}'),
             doc.form("metrics", 'JSON text: {"accuracy": 0.97} or [{"name": "loss", "value": 0.3, "step": 1}]'),
-            doc.form("branch", "main when left out."),
+            doc.form("branch", "The default branch when left out."),
             doc.form("parent", "The head that you expect; 409 when it has moved on."),
             doc.form("base", "parent (change its files) or empty (these files alone).", enum=["parent", "empty"]),
             doc.form("remove", "A path to take out of the parent's files. Repeat it for several."),

@@ -34,6 +34,7 @@ MODEL = {
     "name": "classifier",
     "kind": "model",
     "description": "",
+    "default_branch": "main",
     "versions": 3,
     "latest": {"number": 3, "digest": DIGEST, "message": "Wider", "author": "ada", "created_at": TIME},
     "aliases": {"production": 2},
@@ -77,8 +78,15 @@ ENTRY = {
     "version": 3,
 }
 METRIC = {"name": "loss", "value": 0.3, "step": 1, "author": "ada", "created_at": TIME}
-REF = {"kind": "alias", "name": "production", "version": 2, "digest": DIGEST, "protected": False, "updated_at": TIME}
-MOVE = {"from": 1, "to": 2, "actor": "ada", "comment": "better on the test set", "at": TIME}
+REF = {"kind": "branch", "name": "main", "version": 2, "digest": DIGEST, "protected": False, "updated_at": TIME}
+ALIAS = REF | {
+    "kind": "alias",
+    "name": "production",
+    "active": True,
+    "materialised": {"version": 2, "path": "digits/classifier/production", "at": TIME},
+}
+MOVE = {"from": 1, "to": 2, "actor": "ada", "comment": "better on the test set", "at": TIME, "rollback": False}
+MOMENT = {"kind": "alias", "name": "production", "time": TIME, "version": 2, "digest": DIGEST, "move": MOVE}
 UPLOAD = {
     "id": "0b0e…",
     "sha256": DIGEST,

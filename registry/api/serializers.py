@@ -120,7 +120,9 @@ class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
 
     class Meta:
         model = RegisteredModel
-        fields = ["project", "name", "kind", "description", "versions", "latest", "aliases", "created_at", "url"]
+        fields = [
+            "project", "name", "kind", "description", "default_branch", "versions", "latest", "aliases", "created_at", "url",
+        ]  # fmt: skip
 
     def get_latest(self, model: RegisteredModel) -> dict[str, Any] | None:
         heads = [ref for ref in model.refs.all() if ref.kind == Ref.Kind.BRANCH and ref.name == model.default_branch]
@@ -137,6 +139,12 @@ class ModelInput(Input):
     name = serializers.CharField(max_length=96, help_text="Letters, digits and . _ -")
     kind = serializers.ChoiceField(choices=RegisteredModel.Kind.values, required=False)
     description = LimitedText(required=False, max_length=2000)
+
+
+class ModelChangeInput(ModelInput):
+    default_branch = serializers.CharField(
+        required=False, max_length=100, help_text="One that is there: what `latest` means."
+    )
 
 
 class ParentSerializer(serializers.Serializer[Any]):
@@ -320,7 +328,7 @@ class FileInput(Input):
 
 class PublicationInput(Input):
     message = LimitedText(required=False, default="", help_text="The first line is the title.")
-    branch = serializers.CharField(default="main", max_length=100)
+    branch = serializers.CharField(default="", max_length=100, help_text="The default branch when left out.")
     parent = serializers.CharField(
         required=False, allow_null=True, help_text="The head that you expect; 409 when it has moved on."
     )
@@ -339,34 +347,3 @@ class PublicationInput(Input):
         said = dict(self.validated_data)
         files = [File(file["path"], file["sha256"], file["mode"]) for file in said.pop("files", [])]
         return Publication(files=arrived or files, idempotency_key=key, **said)
-
-
-class RefInput(Input):
-    revision = serializers.CharField(max_length=100, help_text="What it shall name: 3, v3, latest, a name, a digest.")
-    expected = serializers.CharField(
-        required=False,
-        allow_null=True,
-        max_length=100,
-        help_text="What it names now, as you believe; null: nothing. 409 otherwise.",
-    )
-    comment = LimitedText(required=False, default="", max_length=1000, help_text="Why.")
-
-
-class RefSerializer(serializers.ModelSerializer[Ref]):
-    version = serializers.IntegerField(source="version.number")
-    digest = serializers.CharField(source="version.digest")
-
-    class Meta:
-        model = Ref
-        fields = ["kind", "name", "version", "digest", "protected", "updated_at"]
-
-
-class RefMoveSerializer(serializers.Serializer[Any]):
-    to = serializers.IntegerField(source="to_version.number", default=None, allow_null=True)
-    actor = serializers.CharField(source="actor.username")
-    comment = serializers.CharField()
-    at = serializers.DateTimeField()
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        came = serializers.IntegerField(source="from_version.number", default=None, allow_null=True)
-        return {"from": came, **super().get_fields()}

@@ -20,6 +20,7 @@ from registry.api.serializers import (
     InvitationSerializer,
     MemberInput,
     MemberSerializer,
+    ModelChangeInput,
     ModelInput,
     ModelSerializer,
     ProjectInput,
@@ -259,7 +260,7 @@ class ModelViewSet(Room):
         "Change a model",
         name="models_update",
         tag="models",
-        body=ModelInput,
+        body=ModelChangeInput,
         example={"description": "8×8 digits, for the letter sorter"},
         answer=(200, "The model. A former name keeps leading to it.", doc.MODEL),
         errors=(400, 401, 403, 404),
@@ -267,7 +268,7 @@ class ModelViewSet(Room):
     def partial_update(self, request: Request, project: str, model: str) -> Response:
         there = self.model()
         require(request.user, Action.EDIT_MODEL, there.project)
-        said = self.read(ModelInput, partial=True).validated_data
+        said = self.read(ModelChangeInput, partial=True).validated_data
         return self._shown(registered_models.update_model(actor=request.user, model=there, **said), 200)
 
     def _shown(self, model: RegisteredModel, status: int) -> Response:

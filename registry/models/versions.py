@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MODEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
 REF_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NUMBER = re.compile(r"v?([0-9]{1,9})")
+LIKE_A_NUMBER = re.compile(r"[vV]?[0-9]+")
 HEX = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -43,7 +45,7 @@ def validate_ref_name(name: str) -> None:
             "Use letters, digits and . _ - (100 at most), beginning with a letter or digit, no “..”.",
             code="invalid_name",
         )
-    if NUMBER.fullmatch(name) or HEX.fullmatch(name.lower()) or name.lower() == "latest" or name.isdigit():
+    if LIKE_A_NUMBER.fullmatch(name) or HEX.fullmatch(name.lower()) or name.lower() == "latest":
         raise ValidationError(
             f"“{name}” could be read as a version number, a digest or “latest”. Choose another name.",
             code="reserved_name",
@@ -58,6 +60,10 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
         """Return the model of this name or former name, without regard to case; DoesNotExist otherwise."""
         found = self.filter(name__iexact=name).first()
         return found or self.get(former_names__name__iexact=name)
+
+    def locked(self, pk: int) -> RegisteredModel:
+        """Return the model's row, locked until the transaction ends, with its project."""
+        return self.select_related("project").select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
     def for_listing(self) -> RegisteredModelQuerySet:
         """With the project, and the heads and aliases with their versions: a fixed number of queries."""
@@ -122,6 +128,18 @@ FIRST_PARENTS = """
     ) SELECT id FROM line
 """
 
+# Parents are older than their children, so nothing below the wanted number is looked at.
+ANCESTORS_DOWN_TO = """
+    WITH RECURSIVE ancestors(id) AS (
+        SELECT CAST(%s AS bigint)
+        UNION
+        SELECT link.parent_id FROM registry_versionparent link
+        JOIN ancestors ON link.version_id = ancestors.id
+        JOIN registry_version parent ON parent.id = link.parent_id
+        WHERE parent.number >= %s
+    ) SELECT id FROM ancestors
+"""
+
 
 class VersionQuerySet(models.QuerySet["Version"]):
     def visible_to(self, actor: Actor) -> VersionQuerySet:
@@ -147,9 +165,16 @@ class VersionQuerySet(models.QuerySet["Version"]):
         """The head, its first parent, the first parent of that, and so on."""
         return self.filter(pk__in=RawSQL(FIRST_PARENTS, [head.pk]))
 
+    def stands_on(self, version: Version, older: Version) -> bool:
+        """Whether `older` is the version itself or one of its ancestors, by whichever parents."""
+        if older.number >= version.number:
+            return older.pk == version.pk
+        return self.filter(pk=older.pk).filter(pk__in=RawSQL(ANCESTORS_DOWN_TO, [version.pk, older.number])).exists()
+
     def at(self, model: RegisteredModel, revision: str) -> Version:
         """Return what a revision names: a ref, `3` or `v3`, `latest`, a digest or an unambiguous prefix of one.
 
+        Digits of a digest may be upper-case: no ref has such a name.
         Raises Version.DoesNotExist, or MultipleObjectsReturned for an ambiguous prefix.
         """
         of_model = self.filter(model=model)
@@ -158,8 +183,9 @@ class VersionQuerySet(models.QuerySet["Version"]):
             return of_model.get(number=int(number[1]))
         if revision == "latest":
             return of_model.get(refs__kind=Ref.Kind.BRANCH, refs__name=model.default_branch)
-        if HEX.fullmatch(revision):
-            return of_model.get(digest__gte=revision, digest__lt=revision + "g")  # a range: the index serves it
+        if HEX.fullmatch(revision.lower()):
+            prefix = revision.lower()
+            return of_model.get(digest__gte=prefix, digest__lt=prefix + "g")  # a range: the index serves it
         return of_model.get(refs__name=revision)
 
 
@@ -253,6 +279,29 @@ class Ref(models.Model):
         return f"{self.kind} {self.name}"
 
 
+class RefMoveQuerySet(models.QuerySet["RefMove"]):
+    def of(self, model: RegisteredModel, kind: str, name: str) -> RefMoveQuerySet:
+        return self.filter(model=model, kind=kind, name=name)
+
+    def last_until(self, time: datetime) -> RefMove | None:
+        """Return the move that had put the name where it stood at this time; None: it had not been set yet."""
+        return self.select_related("actor", "from_version", "to_version").filter(at__lte=time).order_by("-id").first()
+
+    def in_force(self) -> RefMove | None:
+        """Return the newest move that no rollback has undone, of one name's moves; None when none is left.
+
+        What lies between a rollback and the move that it undid is passed over as well: it had been undone before.
+        """
+        undone_from: int | None = None
+        for move in self.only("undoes_id", "from_version_id").order_by("-id").iterator(500):
+            if undone_from is not None and move.pk >= undone_from:
+                continue
+            if move.undoes_id is None:
+                return move
+            undone_from = move.undoes_id
+        return None
+
+
 class RefMove(models.Model):
     """One step in the history of a name. Outlives the ref: deletion is a move to nothing."""
 
@@ -264,6 +313,11 @@ class RefMove(models.Model):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     comment = models.TextField(blank=True, max_length=1000)
     at = models.DateTimeField(auto_now_add=True)
+    undoes = models.ForeignKey(
+        "self", models.RESTRICT, null=True, related_name="+", help_text="The move that this rollback took back."
+    )
+
+    objects = RefMoveQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

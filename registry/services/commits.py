@@ -36,8 +36,7 @@ class Commit:
 
 def lock_model(model: RegisteredModel) -> RegisteredModel:
     """Return the model's row, locked until the transaction ends, with its project."""
-    rows = RegisteredModel.objects.select_related("project").select_for_update(no_key=True, of=("self",))
-    return rows.get(pk=model.pk)
+    return RegisteredModel.objects.locked(model.pk)
 
 
 def head_of(model: RegisteredModel, branch: str) -> Version | None:
@@ -67,7 +66,7 @@ def write_version(*, actor: User, model: RegisteredModel, commit: Commit) -> Ver
     version = _insert(actor, model, commit)
     _write_occurrences(version, commit.parents[0] if commit.parents else None)
     move = refs.Move(Ref.Kind.BRANCH, commit.branch, str(version.number), comment=version.title[:1000])
-    refs.place(actor=actor, version=version, move=move)
+    refs.place(actor=actor, version=version, move=move, told=True)
     events.record(
         actor=actor,
         action="version.published",

@@ -11,7 +11,7 @@ from accounts.models import AccessToken, Name, User
 from registry.errors import Conflict, Forbidden
 from registry.models import Membership, Project, Role, Visibility
 from registry.permissions import Action, require
-from registry.services import events
+from registry.services import activation, events
 
 if TYPE_CHECKING:
     from registry.models.projects import Actor
@@ -87,6 +87,7 @@ def update_project(
         before = {key: getattr(project, key) for key in changed}
         if "name" in changed:
             _move_name(project, changed["name"])
+            activation.refresh_project(project=project)
         for key, value in changed.items():
             setattr(project, key, value)
         project.full_clean(exclude=["created_by", "personal_of"])

@@ -8,9 +8,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import User
-from registry.models import FormerModelName, Project, RegisteredModel
+from registry.errors import Invalid
+from registry.models import FormerModelName, Project, Ref, RegisteredModel
 from registry.permissions import Action, require
-from registry.services import events
+from registry.services import activation, events
 from registry.services.projects import find_project
 
 if TYPE_CHECKING:
@@ -47,15 +48,13 @@ def update_model(
     name: str | None = None,
     kind: str | None = None,
     description: str | None = None,
+    default_branch: str | None = None,
 ) -> RegisteredModel:
-    """Change a model. Its former name stays reserved and leads to it."""
+    """Change a model. Its former name stays reserved and leads to it; the default branch is one that is there."""
     require(actor, Action.EDIT_MODEL, model.project)
     project = model.project
-    changed = {
-        key: value
-        for key, value in {"name": name, "kind": kind, "description": description}.items()
-        if value is not None and value != getattr(model, key)
-    }
+    wanted = {"name": name, "kind": kind, "description": description, "default_branch": default_branch}
+    changed = {key: value for key, value in wanted.items() if value is not None and value != getattr(model, key)}
     if not changed:
         return model
     with transaction.atomic():
@@ -64,6 +63,9 @@ def update_model(
         before = {key: getattr(model, key) for key in changed}
         if "name" in changed:
             _move_name(model, changed["name"])
+            activation.refresh(model=model)
+        if "default_branch" in changed:
+            _require_branch(model, changed["default_branch"])
         for key, value in changed.items():
             setattr(model, key, value)
         model.full_clean(exclude=["project", "created_by"])
@@ -72,6 +74,11 @@ def update_model(
             actor=actor, action="model.changed", project=project, subject=str(model), before=before, after=changed
         )
     return model
+
+
+def _require_branch(model: RegisteredModel, name: str) -> None:
+    if not Ref.objects.filter(model=model, kind=Ref.Kind.BRANCH, name=name).exists():
+        raise Invalid("unknown_branch", f"{model} has no branch “{name}”. Make it first: POST …/branches/.")
 
 
 def _move_name(model: RegisteredModel, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
@@ -38,12 +38,13 @@ class File:
 class Publication:
     """What somebody wants to publish.
 
-    `parent` is the head that the publisher expects (None: whatever it is). With `base` "parent" the files are put over
-    the parent's tree and `remove` taken out of it; with "empty" they are all there is.
+    `branch` is the default one when left out. `parent` is the head that the publisher expects (None: whatever it is).
+    With `base` "parent" the files are put over the parent's tree and `remove` taken out of it; with "empty" they are
+    all there is.
     """
 
     message: str = ""
-    branch: str = "main"
+    branch: str = ""
     parent: str | None = None
     files: Sequence[File] = ()
     base: str = "parent"
@@ -88,7 +89,9 @@ def publish_version(
     require(actor, Action.PUBLISH, model.project)
     if publication.tag or publication.alias:
         require(actor, Action.MOVE_REF, model.project)
+    publication = replace(publication, branch=publication.branch or model.default_branch)
     draft = _check(publication)
+    refs.require_movable(actor=actor, model=model, names=_names(publication))
     repeated = _by_key(actor, model, publication)
     if repeated:
         return repeated, False
@@ -153,7 +156,7 @@ def _check(publication: Publication) -> _Draft:
         raise Invalid("message_too_long", f"A message has at most {MOST_MESSAGE_CHARACTERS:,} characters.")
     if len(publication.idempotency_key) > MOST_KEY_CHARACTERS:
         raise Invalid("invalid_idempotency_key", f"An Idempotency-Key has at most {MOST_KEY_CHARACTERS} characters.")
-    for name in filter(None, (publication.branch, publication.tag, publication.alias)):
+    for name in _names(publication):
         refs.check_name(name)
     metrics.check(publication.metrics)
     entries: dict[str, Entry] = {}
@@ -168,6 +171,10 @@ def _check(publication: Publication) -> _Draft:
     except BadPath as error:
         raise _said(error) from error
     return _Draft(publication, entries, removed, _metadata_json(publication.metadata))
+
+
+def _names(publication: Publication) -> list[str]:
+    return [name for name in (publication.branch, publication.tag, publication.alias) if name]
 
 
 def _mode(file: File) -> str:

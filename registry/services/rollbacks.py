@@ -1,0 +1,57 @@
+"""Taking an alias back to where it stood before its latest move, deletion included."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.models import User
+from registry.errors import Conflict
+from registry.models import Ref, RefMove, RegisteredModel, Version
+from registry.permissions import Action, require
+from registry.services import refs
+
+
+def roll_back(
+    *,
+    actor: User,
+    model: RegisteredModel,
+    name: str,
+    comment: str = "",
+    expected: str | None = refs.ANYTHING,
+) -> Ref:
+    """Undo the newest move of an alias that is not undone yet; return the alias. Again goes one step further back.
+
+    Raises Conflict (nothing_to_roll_back, in_trash, purged, ref_moved), Ref.DoesNotExist for a name that never was.
+    """
+    require(actor, Action.MOVE_REF, model.project)
+    with transaction.atomic():
+        model = RegisteredModel.objects.locked(model.pk)
+        moves = RefMove.objects.of(model, Ref.Kind.ALIAS, name)
+        latest = moves.in_force()
+        if latest is None:
+            raise Ref.DoesNotExist
+        version = latest.from_version
+        if version is None:
+            raise Conflict(
+                "nothing_to_roll_back",
+                f"Before its latest move “{name}” stood for nothing. To take it away, delete it; to move it, name a version.",
+            )
+        refuse_gone(version, instead=f"Or point “{name}” to another version")
+        version.model = model
+        move = refs.Move(Ref.Kind.ALIAS, name, str(version.number), comment=comment, expected=expected)
+        ref, _ = refs.place(actor=actor, version=version, move=move, undoes=latest)
+    return ref
+
+
+def refuse_gone(version: Version, *, instead: str) -> None:
+    """Raise Conflict for a version that is in the trash, or of which only number, digest and parents are left."""
+    if version.purged_at:
+        raise Conflict(
+            "purged", f"Version {version.number} was purged, and its files with it; it does not come back. {instead}."
+        )
+    if version.trashed_at:
+        raise Conflict(
+            "in_trash",
+            f"Version {version.number} is in the trash. Take it out with POST …/versions/{version.number}/undelete/ first."
+            f" {instead}.",
+        )
