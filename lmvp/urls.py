@@ -70,6 +70,7 @@ urlpatterns = [
     path("docs/", schema_view.with_ui("swagger", cache_timeout=0), name="docs"),
     path("redoc/", schema_view.with_ui("redoc", cache_timeout=0), name="redoc"),
     path("swagger.json", schema_view.without_ui(cache_timeout=0), {"format": "json"}, name="schema"),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="change-password")),  # not round the services
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url="/static/registry/icon.svg", permanent=True)),
     path("healthz", pages.healthz, name="healthz"),
