@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, uploading, views
+from registry.api import comparison, content, events, naming, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -34,7 +34,7 @@ registry_routes = [
     at(PROJECT + "invitations/", views.InvitationViewSet, get="list", post="create"),
     at(PROJECT + "invitations/<int:pk>/", views.InvitationViewSet, delete="destroy"),
     at("invitations/accept/", views.AcceptanceViewSet, post="create"),
-    at(PROJECT + "events/", views.EventViewSet, get="list"),
+    at(PROJECT + "events/", events.EventViewSet, get="list"),
     at(PROJECT + "models/", views.ModelViewSet, get="list", post="create"),
     at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update"),
     at(MODEL + "uploads/", uploading.UploadOfferViewSet, post="create"),

@@ -33,7 +33,7 @@ from registry.digests import base64_of
 from registry.errors import Invalid
 from registry.models import Metric, Occurrence, Ref, RegisteredModel, Tree
 from registry.permissions import Action, require
-from registry.services import metrics
+from registry.services import downloads, metrics
 from registry.services.versions import File, Publication, publish_version
 from registry.storage import Slice
 
@@ -252,6 +252,8 @@ class FileViewSet(Room):
         entry = trees.find(Tree.objects.content_of, version.tree_id, path.strip("/"))
         if entry is None or entry.is_directory:
             raise Tree.DoesNotExist
+        if request.method != "HEAD" and get_conditional_response(request, etag=f'"{entry.digest}"') is None:
+            downloads.note(actor=request.user, version=version)
         connections.release()  # from here on bytes travel
         return _file_response(request, entry)
 
@@ -269,6 +271,8 @@ class FileViewSet(Room):
         if form not in ("zip", "tar"):
             raise Invalid("invalid_format", f"An archive is “zip” or “tar”, not “{form}”.")
         places = list(trees.walk(Tree.objects.content_of, version.tree_id))
+        if request.method != "HEAD":
+            downloads.note(actor=request.user, version=version)
         connections.release()
         stream = archives.zip_of if form == "zip" else archives.tar_of
         response = StreamingHttpResponse(

@@ -9,7 +9,7 @@ from rest_framework.reverse import reverse
 
 from accounts.api.inputs import Input
 from accounts.api.parsers import strict_json
-from registry.models import Event, Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
+from registry.models import Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
 from registry.services.metrics import Measured
 from registry.services.uploads import Offer, Wanted, sign
 from registry.services.versions import File, Publication
@@ -90,14 +90,6 @@ class AcceptanceInput(Input):
 class AcceptanceSerializer(serializers.Serializer[Any]):
     project = serializers.CharField(source="project.name")
     role = serializers.CharField(source="get_role_display")
-
-
-class EventSerializer(serializers.ModelSerializer[Event]):
-    actor = serializers.CharField(source="actor.username", allow_null=True)
-
-    class Meta:
-        model = Event
-        fields = ["id", "at", "actor", "action", "subject", "before", "after", "token", "address", "request_id"]
 
 
 # --- Models and versions
