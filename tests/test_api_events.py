@@ -221,9 +221,7 @@ def test_filters_hold_on_the_next_pages(cast: Cast, alice: APIClient) -> None:
     assert seen == ["vision/classifier v2", "vision/classifier v1"]
 
 
-@pytest.mark.parametrize(
-    "query", ["since=yesterday", "until=3", f"actor={'a' * 40}", f"subject={'a' * 301}", "action="]
-)
+@pytest.mark.parametrize("query", ["since=yesterday", "until=3", f"actor={'a' * 40}", f"subject={'a' * 301}"])
 def test_filters_that_mean_nothing_are_refused(cast: Cast, query: str) -> None:
     refused(client_of(cast.alice).get(f"{VISION}events/?{query}"), 400, "invalid")
 
