@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, events, naming, uploading, views
+from registry.api import comparison, content, events, lineage, naming, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -41,6 +41,7 @@ registry_routes = [
     at("uploads/<uuid:pk>/", uploading.UploadViewSet, name="upload", get="retrieve", put="update", delete="destroy"),
     at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
     at(VERSION, content.VersionViewSet, name="version", get="retrieve"),
+    at(VERSION + "lineage/", lineage.LineageViewSet, get="retrieve"),
     at(VERSION + "tree/", content.TreeViewSet, get="list"),
     at(VERSION + "tree/<path:path>", content.TreeViewSet, get="below"),
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),

@@ -108,6 +108,7 @@ DOORS = [
     Door("GET", MODEL + "versions/", VIEW),
     Door("POST", MODEL + "versions/", contributing(201), {"files": [{"path": "b", "sha256": "STORED"}]}),
     Door("GET", VERSION, VIEW),
+    Door("GET", VERSION + "lineage/", VIEW),
     Door("GET", VERSION + "tree/", VIEW),
     Door("GET", VERSION + "tree/<path:path>", VIEW, place={"path": "a"}),
     Door("GET", VERSION + "files/<path:path>", VIEW, place={"path": "a/x"}),

@@ -325,6 +325,9 @@ class PublicationInput(Input):
     metrics = MetricInput(many=True, required=False)
     tag = serializers.CharField(required=False, allow_null=True, max_length=100)
     alias = serializers.CharField(required=False, allow_null=True, max_length=100)
+    derived_from = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="project/model@revision, of other models."
+    )
 
     def publication(self, *, key: str = "", arrived: list[File] | None = None) -> Publication:
         """Return what was asked for, with the files that came in the same form; only after is_valid()."""
