@@ -155,7 +155,7 @@ class InvitationViewSet(Room):
     )
     def list(self, request: Request, project: str) -> Response:
         place = self.project()
-        require(request.user, Action.MANAGE_MEMBERS, place)
+        require(request.user, Action.VIEW_INVITATIONS, place)
         return self.pages(
             InvitationSerializer, Invitation.objects.open().filter(project=place).select_related("invited_by")
         )
