@@ -53,9 +53,7 @@ NEEDS: dict[Action, Role] = {
     Action.EDIT_PROJECT: Role.MAINTAINER,
     Action.OWN_PROJECT: Role.OWNER,
 }
-READING = frozenset(
-    {Action.VIEW, Action.VIEW_MEMBERS, Action.VIEW_INVITATIONS, Action.VIEW_UPLOAD, Action.VIEW_EVENTS}
-)
+READING = frozenset({Action.VIEW, Action.VIEW_MEMBERS, Action.VIEW_INVITATIONS, Action.VIEW_UPLOAD, Action.VIEW_EVENTS})
 
 
 def role_in(actor: Actor, project: Project) -> Role | None:

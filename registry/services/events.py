@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+
 from accounts import context
 from accounts.models import User
 from registry.models import Event, Project
@@ -33,7 +35,8 @@ def record_once(*, once: str, actor: User, action: str, project: Project, subjec
         return
     line = _line(actor, action, project, subject)
     line.once = once
-    Event.objects.bulk_create([line], ignore_conflicts=True)  # of several at the same moment, one stays
+    with transaction.atomic():
+        Event.objects.bulk_create([line], ignore_conflicts=True)  # of several at the same moment, one stays
 
 
 def _line(actor: User | None, action: str, project: Project | None, subject: str) -> Event:
