@@ -7,13 +7,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.forms import UsernameField
+from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from accounts.errors import Refusal
 from accounts.models import AccessToken, Name, SignIn, User
-from accounts.services import access_tokens, passwords, sign_ins, users
+from accounts.services import access_tokens, groups, passwords, sign_ins, users
 from accounts.web.forms import show_refusal
 
 
@@ -111,6 +113,11 @@ class UserAdmin(admin.ModelAdmin):
         if flags:
             users.set_flags(actor=request.user, user=User.objects.get(pk=obj.pk), **flags)
 
+    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets: list[Any], change: bool) -> None:
+        said = {name: form.cleaned_data[name] for name in ("groups", "user_permissions") if name in form.changed_data}
+        if said:
+            users.set_permissions(actor=request.user, user=form.instance, **said)
+
     @admin.display(description="verified", boolean=True, ordering="email_verified_at")
     def verified(self, user: User) -> bool:
         return user.is_verified
@@ -130,6 +137,27 @@ class UserAdmin(admin.ModelAdmin):
     @admin.action(description="Send a mail to choose another password", permissions=["change"])
     def send_password_reset(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
         _for_each(self, request, chosen, lambda user: users.send_reset(actor=request.user, user=user))
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class ToldGroupAdmin(GroupAdmin):
+    """Django's, but every change is a line of the audit log."""
+
+    def save_model(self, request: HttpRequest, obj: Group, form: forms.ModelForm, change: bool) -> None:
+        groups.save_group(actor=request.user, group=obj, permissions=form.cleaned_data["permissions"])
+
+    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets: list[Any], change: bool) -> None:
+        pass  # the permissions are saved with the group
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        groups.delete_group(actor=request.user, group=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        for group in queryset:
+            groups.delete_group(actor=request.user, group=group)
 
 
 @admin.register(AccessToken)

@@ -48,7 +48,7 @@ class VerifiedEmailBackend(ModelBackend):
         if not login or password is None:
             return None
         try:
-            return sign_ins.check_credentials(login=login, password=password)
+            return sign_ins.open_session(login=login, password=password)
         except Refusal:
             return None
 

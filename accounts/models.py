@@ -19,6 +19,8 @@ from django.db.models import Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts import audit
+
 NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,38}"
 RESERVED_NAMES = frozenset(
     [
@@ -130,9 +132,7 @@ class NameQuerySet(models.QuerySet["Name"]):
         return claimed
 
     def _release_unverified(self, name: str) -> None:
-        # Row by row under a lock: a user who verifies at this very moment stays.
-        for user in User.objects.never_verified().filter(username=name).select_for_update():
-            user.delete()
+        User.objects.never_verified().filter(username=name).release()
 
 
 class Name(models.Model):
@@ -165,6 +165,15 @@ class UserQuerySet(models.QuerySet["User"]):
         deadline = timezone.now() - settings.UNVERIFIED_NAME_LIFETIME
         return self.filter(email_verified_at=None, is_superuser=False, date_joined__lt=deadline)
 
+    def release(self) -> int:
+        """Delete these users, which frees their names and addresses; return how many. In the caller's transaction."""
+        # Row by row under a lock: a user who verifies at this very moment stays.
+        late = list(self.select_for_update())
+        for user in late:
+            user.delete()
+            audit.record(actor=None, action="user.released", subject=user.username)
+        return len(late)
+
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
     def get_by_natural_key(self, email: str | None) -> User:
@@ -186,7 +195,11 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
     def create_superuser(self, email: str, username: str, password: str | None = None, **fields: Any) -> User:
         """Make a verified user who may do everything in the admin (`manage.py createsuperuser`)."""
         fields |= {"is_staff": True, "is_superuser": True, "email_verified_at": timezone.now()}
-        return self.create_user(email, username, password, **fields)
+        with transaction.atomic():
+            user = self.create_user(email, username, password, **fields)
+            rights = {"is_staff": True, "is_superuser": True}
+            audit.record(actor=None, action="user.created", subject=user.username, after=rights)
+        return user
 
 
 class User(AbstractBaseUser, PermissionsMixin):

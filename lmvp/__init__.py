@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     delete_alias = _client.delete_alias
     download = _client.download
     history = _client.history
+    lineage = _client.lineage
     log_metrics = _client.log_metrics
     login = _client.login
     logout = _client.logout
@@ -65,6 +66,7 @@ __all__ = [
     "download",
     "errors",
     "history",
+    "lineage",
     "log_metrics",
     "login",
     "logout",

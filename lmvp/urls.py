@@ -8,7 +8,16 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, restoring, uploading, views
+from registry.api import (
+    comparison,
+    content,
+    events,
+    lineage,
+    naming,
+    restoring,
+    uploading,
+    views,
+)
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -34,13 +43,14 @@ registry_routes = [
     at(PROJECT + "invitations/", views.InvitationViewSet, get="list", post="create"),
     at(PROJECT + "invitations/<int:pk>/", views.InvitationViewSet, delete="destroy"),
     at("invitations/accept/", views.AcceptanceViewSet, post="create"),
-    at(PROJECT + "events/", views.EventViewSet, get="list"),
+    at(PROJECT + "events/", events.EventViewSet, get="list"),
     at(PROJECT + "models/", views.ModelViewSet, get="list", post="create"),
     at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update"),
     at(MODEL + "uploads/", uploading.UploadOfferViewSet, post="create"),
     at("uploads/<uuid:pk>/", uploading.UploadViewSet, name="upload", get="retrieve", put="update", delete="destroy"),
     at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
     at(VERSION, content.VersionViewSet, name="version", get="retrieve"),
+    at(VERSION + "lineage/", lineage.LineageViewSet, get="retrieve"),
     at(VERSION + "tree/", content.TreeViewSet, get="list"),
     at(VERSION + "tree/<path:path>", content.TreeViewSet, get="below"),
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
@@ -70,6 +80,7 @@ urlpatterns = [
     path("docs/", schema_view.with_ui("swagger", cache_timeout=0), name="docs"),
     path("redoc/", schema_view.with_ui("redoc", cache_timeout=0), name="redoc"),
     path("swagger.json", schema_view.without_ui(cache_timeout=0), {"format": "json"}, name="schema"),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="change-password")),  # not round the services
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url="/static/registry/icon.svg", permanent=True)),
     path("healthz", pages.healthz, name="healthz"),

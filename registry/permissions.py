@@ -20,6 +20,7 @@ class Action(enum.Enum):
     VIEW_MEMBERS = "see the members"
     LEAVE = "leave the project"
     UPLOAD = "upload files"
+    VIEW_UPLOAD = "look at one's own uploads"
     CREATE_MODEL = "create models"
     PUBLISH = "publish versions"
     LOG_METRICS = "log metrics"
@@ -28,6 +29,7 @@ class Action(enum.Enum):
     MOVE_PROTECTED_REF = "protect names, and move protected ones"
     EDIT_MODEL = "change or rename models"
     MANAGE_MEMBERS = "manage members and invitations"
+    VIEW_INVITATIONS = "see the open invitations"
     VIEW_EVENTS = "see the audit log"
     EDIT_PROJECT = "change the project's description"
     OWN_PROJECT = "rename the project or change who sees it"
@@ -39,6 +41,7 @@ NEEDS: dict[Action, Role] = {
     Action.VIEW_MEMBERS: Role.VIEWER,
     Action.LEAVE: Role.VIEWER,
     Action.UPLOAD: Role.CONTRIBUTOR,
+    Action.VIEW_UPLOAD: Role.CONTRIBUTOR,
     Action.CREATE_MODEL: Role.CONTRIBUTOR,
     Action.PUBLISH: Role.CONTRIBUTOR,
     Action.LOG_METRICS: Role.CONTRIBUTOR,
@@ -47,11 +50,12 @@ NEEDS: dict[Action, Role] = {
     Action.MOVE_PROTECTED_REF: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,
     Action.MANAGE_MEMBERS: Role.MAINTAINER,
+    Action.VIEW_INVITATIONS: Role.MAINTAINER,
     Action.VIEW_EVENTS: Role.MAINTAINER,
     Action.EDIT_PROJECT: Role.MAINTAINER,
     Action.OWN_PROJECT: Role.OWNER,
 }
-READING = frozenset({Action.VIEW, Action.VIEW_MEMBERS, Action.VIEW_EVENTS})
+READING = frozenset({Action.VIEW, Action.VIEW_MEMBERS, Action.VIEW_INVITATIONS, Action.VIEW_UPLOAD, Action.VIEW_EVENTS})
 
 
 def role_in(actor: Actor, project: Project) -> Role | None:

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.services.access_tokens import create_access_token
+from registry.admin import events as admin_events
 from registry.admin import versions as admin_versions
 from registry.models import Blob, Event, Invitation, Membership, Project, Ref, RegisteredModel, Role, Version
 from registry.services.members import invite, set_membership
@@ -380,3 +381,35 @@ def test_headings_are_words(admin, cast, table, raw):
     page = admin.get(reverse(f"admin:accounts_{table}_changelist")).content.decode()
     assert raw not in page
     assert raw.removesuffix(" id") in page
+
+
+@pytest.mark.parametrize(
+    ("query", "actions"),
+    [
+        ("action_told=alias.", {"alias.set"}),
+        ("action_told=version.published&actor=bob", {"version.published"}),
+        ("actor=nobody", set()),
+        ("q=classifier%40production", {"alias.set"}),
+        ("q=127.0.0.9", set()),
+        ("at__gte=2020-01-01T00:00:00Z&at__lt=2020-01-02T00:00:00Z", set()),
+    ],
+)
+def test_audit_log_is_searched(admin, version, query, actions):
+    found = admin.get(f"{list_of('event')}?{query}").context["cl"].result_list
+    assert {event.action for event in found} == actions
+
+
+def test_audit_log_is_never_counted_whole(admin, version, monkeypatch):
+    monkeypatch.setattr(admin_events, "MOST_LINES", 3)
+    monkeypatch.setattr(admin_events.EventAdmin, "list_per_page", 2)
+    with CaptureQueriesContext(connection) as queries:
+        assert admin.get(list_of("event")).context["cl"].result_count == 3
+    asked = [query["sql"] for query in queries if 'FROM "registry_event"' in query["sql"]]
+    assert asked
+    assert all("LIMIT 3" in sql or "LIMIT 2" in sql for sql in asked), asked
+
+
+def test_audit_log_shows_accounts_too(admin, cast):
+    create_access_token(actor=cast.alice, name="cluster", scope="read")
+    page = admin.get(f"{list_of('event')}?action_told=token.created").content.decode()
+    assert "alice: cluster (lmvp_" in page

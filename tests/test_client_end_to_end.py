@@ -97,6 +97,25 @@ def test_what_is_published_comes_back_byte_for_byte(alice, bob, weights, tmp_pat
     assert cached.load("deep/config.json") == {"width": 64}
 
 
+def test_what_a_version_was_made_from_is_named_and_found_again(alice, weights):
+    scans = alice.publish("vision/scans", weights / "empty.txt", kind="dataset")
+    alice.publish("vision/base", weights / "weights.npz")
+    local = alice.download("vision/base")
+    alice.publish("vision/digits", weights / "weights.npz", derived_from=["vision/scans@latest", local])
+    alice.update("vision/digits", weights, derived_from=scans)
+    found = alice.lineage("vision/digits", 1, depth=1)
+    assert found["root"] == "vision/digits@1"
+    assert {(edge["from"], edge["to"], edge["kind"]) for edge in found["edges"]} == {
+        ("vision/scans@1", "vision/digits@1", "derived"),
+        ("vision/base@1", "vision/digits@1", "derived"),
+        ("vision/digits@1", "vision/digits@2", "parent"),
+        ("vision/scans@1", "vision/digits@2", "derived"),
+    }
+    with pytest.raises(errors.ValidationFailed) as refused:
+        alice.update("vision/digits", weights, derived_from=["vision/nothing@1"])
+    assert refused.value.code == "unknown_source"
+
+
 def test_a_single_file_is_published_under_its_name(alice, weights):
     version = alice.publish("vision/digits", weights / "weights.npz")
     assert version.message == "Publish weights.npz"
@@ -292,6 +311,24 @@ def lmvp(alice, capsys, monkeypatch):
     code, out, _ = run("login", "--email", "alice@example.org", "--password-stdin", stdin=f"{PASSWORD}\n")
     assert (code, out) == (0, f"Signed in at {alice.server} as alice.\n")
     return run
+
+
+def test_the_command_line_shows_the_lineage(lmvp, weights):
+    for name in ("vision/scans", "vision/base"):
+        assert lmvp("publish", name, weights / "empty.txt")[0] == 0
+    sources = ("--derived-from", "vision/scans@1", "--derived-from", "vision/base@v1")
+    assert lmvp("publish", "vision/digits", weights, *sources)[0] == 0
+    assert lmvp("update", "vision/digits", weights / "empty.txt")[0] == 0
+    code, out, err = lmvp("lineage", "vision/digits@1", "--depth", "1")
+    assert (code, err) == (0, "")
+    assert [line.split() for line in out.splitlines()] == [
+        ["from", "kind", "to"],
+        ["vision/digits@1", "parent", "vision/digits@2"],
+        ["vision/scans@1", "derived", "vision/digits@1"],
+        ["vision/base@1", "derived", "vision/digits@1"],
+    ]
+    assert json.loads(lmvp("lineage", "vision/digits@1", "--json")[1])["root"] == "vision/digits@1"
+    assert lmvp("lineage", "vision/scans@1", "--depth", "0")[1].startswith("vision/scans@1 came from nothing")
 
 
 def test_the_command_line_goes_all_the_way(lmvp, weights, tmp_path):

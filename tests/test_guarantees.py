@@ -6,10 +6,11 @@ import hashlib
 
 import pytest
 from django.db import Error, connection, transaction
+from django.db.models import ProtectedError
 
 from registry import storage
 from registry.errors import Invalid
-from registry.models import Blob, Metric, Ref, RefMove, Tree, Upload, Version, VersionParent
+from registry.models import Blob, Event, Metric, Ref, RefMove, Tree, Upload, Version, VersionParent
 from registry.services import uploads
 from registry.services.metrics import Measured, log_metrics
 from registry.services.uploads import Wanted, announce
@@ -47,6 +48,39 @@ def test_history_is_not_deleted_even_by_sql(cast: Cast, table: str) -> None:
     publish(cast.bob, model, {"a": b"2"})
     with pytest.raises(Error, match="sealed"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table}")
+
+
+LINE = {
+    "project_id": None, "project_name": "other", "actor_id": None, "action": "nothing.happened", "subject": "other",
+    "before": "{}", "after": "{}", "token": "another", "address": "10.0.0.1", "request_id": "0", "once": "0",
+    "at": "2020-01-01 00:00:00",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", LINE)
+def test_line_of_the_audit_log_does_not_change_even_by_sql(cast: Cast, column: str) -> None:
+    assert Event.objects.exists()
+    with pytest.raises(Error, match="sealed"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE registry_event SET {column} = %s", [LINE[column]])
+
+
+def test_line_of_the_audit_log_is_not_deleted_even_by_sql(cast: Cast) -> None:
+    with pytest.raises(Error, match="sealed"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM registry_event")
+
+
+def test_line_of_the_audit_log_is_not_replaced_even_by_sql(cast: Cast) -> None:
+    line = Event.objects.all()[0]
+    line.action = "nothing.happened"
+    with pytest.raises(Error, match="sealed"), transaction.atomic():
+        Event.objects.bulk_create(
+            [line], update_conflicts=True, unique_fields=["id"], update_fields=["action", "subject"]
+        )
+
+
+def test_project_is_not_deleted_under_its_audit_log(cast: Cast) -> None:
+    with pytest.raises(ProtectedError):
+        cast.project.delete()
 
 
 def test_parents_are_not_added_later(cast: Cast) -> None:

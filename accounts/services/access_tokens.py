@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts import audit
 from accounts.errors import BadCredentials, Invalid
 from accounts.models import AccessToken, Name, User
 from accounts.services import rights
@@ -30,7 +32,9 @@ def create_access_token(
         hint=text[:9],
         expires_at=_expiry(expires_in_days),
     )
-    token.save()
+    with transaction.atomic():
+        token.save()
+        audit.record(actor=actor, action="token.created", subject=_told(token), after=_rights(token))
     return token, text
 
 
@@ -39,9 +43,11 @@ def revoke_access_token(*, actor: User, token: AccessToken) -> AccessToken:
     rights.require_sign_in(actor)
     if token.user_id != actor.pk:
         rights.require_staff(actor)
-    if token.revoked_at is None:
-        token.revoked_at = timezone.now()
-        token.save(update_fields=["revoked_at"])
+    with transaction.atomic():
+        now = timezone.now()
+        if AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
+            token.revoked_at = now
+            audit.record(actor=actor, action="token.revoked", subject=_told(token), before=_rights(token))
     return token
 
 
@@ -62,6 +68,15 @@ def _touch(token: AccessToken) -> None:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - TOUCHED_EVERY)
         AccessToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
         token.last_used_at = now
+
+
+def _told(token: AccessToken) -> str:
+    return f"{token.user.username}: {token}"
+
+
+def _rights(token: AccessToken) -> dict[str, str | None]:
+    expires = token.expires_at.isoformat() if token.expires_at else None
+    return {"scope": token.scope, "project": token.project_id, "expires_at": expires}
 
 
 def _checked_name(name: str) -> str:

@@ -6,6 +6,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts import audit
 from accounts.errors import Invalid
 from accounts.models import User
 from accounts.services import mailed_tokens, rights, sign_ins, throttles
@@ -34,7 +35,7 @@ def confirm_reset(*, token: str, password: str) -> User:
     """Set the password with the mailed token, once."""
     with transaction.atomic():
         user = mailed_tokens.read(purpose=mailed_tokens.RESET, token=token, lock=True)
-        return _set(user, password)
+        return _set(user, password, action="password.reset")
 
 
 def change_password(*, actor: User, old_password: str, new_password: str) -> User:
@@ -46,12 +47,13 @@ def change_password(*, actor: User, old_password: str, new_password: str) -> Use
         raise Invalid("wrong_password", message, fields={"old_password": [message]})
     throttles.give_back(slot)
     with transaction.atomic():
-        return _set(actor, new_password)
+        return _set(actor, new_password, action="password.changed")
 
 
-def _set(user: User, password: str) -> User:
+def _set(user: User, password: str, *, action: str) -> User:
     check_strength(password, user=user)
     user.set_password(password)
     user.save(update_fields=["password"])
     sign_ins.sign_out_everywhere(user=user)
+    audit.record(actor=user, action=action, subject=user.username)
     return user

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts import audit
 from accounts.errors import Conflict, Invalid
 from accounts.models import Name, User
 from accounts.services import mail, mailed_tokens, throttles
@@ -38,6 +39,7 @@ def verify_email(*, token: str) -> User:
         user = mailed_tokens.read(purpose=mailed_tokens.VERIFICATION, token=token, lock=True)
         user.email_verified_at = timezone.now()
         user.save(update_fields=["email_verified_at"])
+        audit.record(actor=user, action="user.verified", subject=user.username)
     return user
 
 
@@ -53,10 +55,8 @@ def resend_verification(*, email: str, next_page: str = "") -> None:
 def release_unverified() -> int:
     """Delete the users who did not verify in time, which frees their names and addresses; return how many."""
     with transaction.atomic():
-        late = list(User.objects.never_verified().select_for_update())
-        for user in late:
-            user.delete()
-    return len(late)
+        released: int = User.objects.never_verified().release()
+    return released
 
 
 def normal_email(email: str) -> str:
@@ -83,13 +83,15 @@ def _enter(email: str, username: str, hashed: str, next_page: str) -> None:
     user = User.objects.with_email(email).select_for_update(no_key=True).first()
     if user is not None and user.is_verified:
         return _tell_owner(user, username)
+    before = {"username": user.username} if user and user.username != username else None
     if user is None:
         user = User.objects.create_user(email, username)
-    elif user.username != username:
+    elif before:
         _rename(user, username)
     user.password = hashed
     user.date_joined = timezone.now()
     user.save()
+    audit.record(actor=None, action="user.registered", subject=username, before=before)
     mailed_tokens.mail_verification(user, to=user.email, next_page=next_page)
 
 

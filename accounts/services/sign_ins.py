@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 
-from accounts import context
+from accounts import audit, context
 from accounts.errors import BadCredentials, NotVerified
 from accounts.models import SignIn, User
 from accounts.services import rights, throttles
@@ -47,7 +47,17 @@ def sign_in(*, login: str, password: str, user_agent: str = "") -> Tokens:
     """Begin a family for whoever knows the password; BadCredentials, NotVerified and Throttled as they apply."""
     user = check_credentials(login=login, password=password)
     address = context.current.get().address
-    return _issue(SignIn(user=user, user_agent=user_agent[:200], address=address[:64]))
+    with transaction.atomic():
+        tokens = _issue(SignIn(user=user, user_agent=user_agent[:200], address=address[:64]))
+        audit.record(actor=user, action="sign_in.began", subject=user.username, after={"user_agent": user_agent[:200]})
+    return tokens
+
+
+def open_session(*, login: str, password: str) -> User:
+    """Return who may begin a web session with these; refuses as `sign_in` does. The session itself is Django's."""
+    user = check_credentials(login=login, password=password)
+    audit.record(actor=user, action="sign_in.began", subject=user.username, after={"session": "web"})
+    return user
 
 
 def refresh(*, token: str) -> Tokens:
@@ -60,6 +70,7 @@ def refresh(*, token: str) -> Tokens:
             return _issue(sign_in)
         sign_in.revoked_at = timezone.now()
         sign_in.save(update_fields=["revoked_at"])
+        _record_end(None, sign_in, "a refresh token was used twice")
     # Raised behind the transaction, so that the revocation stays.
     raise BadCredentials("token_reused", "This refresh token was used before; its sign-in was ended. Sign in again.")
 
@@ -67,7 +78,9 @@ def refresh(*, token: str) -> Tokens:
 def sign_out(*, token: str) -> None:
     """End the family of a refresh token; ending it twice is no error."""
     claims = _claims(token, RefreshToken)
-    SignIn.objects.filter(pk=claims.get("sid"), revoked_at=None).update(revoked_at=timezone.now())
+    sign_in = SignIn.objects.select_related("user").filter(pk=claims.get("sid")).first()
+    if sign_in:
+        _end(sign_in.user, sign_in)
 
 
 def sign_out_everywhere(*, user: User) -> None:
@@ -80,12 +93,23 @@ def end_sign_in(*, actor: User, sign_in: SignIn) -> None:
     rights.require_sign_in(actor)
     if sign_in.user_id != actor.pk:
         rights.require_staff(actor)
-    SignIn.objects.filter(pk=sign_in.pk, revoked_at=None).update(revoked_at=timezone.now())
+    _end(actor, sign_in)
 
 
 def user_of(*, access: str) -> User:
     """Return the user of an access JWT whose sign-in still stands."""
     return _family(_claims(access, AccessToken)).user
+
+
+def _end(actor: User, sign_in: SignIn) -> None:
+    with transaction.atomic():
+        if SignIn.objects.filter(pk=sign_in.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            _record_end(actor, sign_in, "signed out")
+
+
+def _record_end(actor: User | None, sign_in: SignIn, why: str) -> None:
+    facts = {"began": sign_in.created_at.isoformat(), "address": sign_in.address}
+    audit.record(actor=actor, action="sign_in.ended", subject=sign_in.user.username, before=facts, after={"why": why})
 
 
 def _knows_password(user: User | None, password: str) -> bool:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts import audit
 from accounts.errors import Forbidden
 from accounts.models import User
 from accounts.services import passwords, registration, rights, sign_ins
+from accounts.services.groups import codes
 
 
 def create_user(*, actor: User, email: str, username: str, password: str, is_staff: bool = False) -> User:
@@ -17,7 +22,11 @@ def create_user(*, actor: User, email: str, username: str, password: str, is_sta
     email = registration.normal_email(email)
     passwords.check_strength(password, user=User(email=email, username=username))
     try:
-        return User.objects.create_user(email, username, password, is_staff=is_staff, email_verified_at=timezone.now())
+        with transaction.atomic():
+            vouched = {"is_staff": is_staff, "email_verified_at": timezone.now()}
+            user: User = User.objects.create_user(email, username, password, **vouched)
+            audit.record(actor=actor, action="user.created", subject=username, after={"is_staff": is_staff})
+            return user
     except ValidationError as error:
         raise registration.refused_name(error) from None
     except IntegrityError:
@@ -41,27 +50,61 @@ def set_flags(
         user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if any(flags[name] != getattr(user, name) for name in flags if name != "is_active"):
             rights.require_superuser(actor)
-        for name, value in flags.items():
+        before = {name: getattr(user, name) for name in flags if getattr(user, name) != flags[name]}
+        if not before:
+            return user
+        after = {name: flags[name] for name in before}
+        for name, value in after.items():
             setattr(user, name, value)
-        user.save(update_fields=list(flags))
+        user.save(update_fields=list(after))
         if not user.is_active:
             sign_ins.sign_out_everywhere(user=user)
+        audit.record(actor=actor, action="user.changed", subject=user.username, before=before, after=after)
     return user
+
+
+def set_permissions(
+    *,
+    actor: User,
+    user: User,
+    groups: Iterable[Group] | None = None,
+    user_permissions: Iterable[Permission] | None = None,
+) -> None:
+    """Say what a user of the staff may do in the admin; what is None stays. Superusers alone."""
+    rights.require_superuser(actor)
+    with transaction.atomic():
+        before = _permissions_of(user)
+        if groups is not None:
+            user.groups.set(groups)
+        if user_permissions is not None:
+            user.user_permissions.set(user_permissions)
+        after = _permissions_of(user)
+        if before != after:
+            audit.record(actor=actor, action="user.changed", subject=user.username, before=before, after=after)
 
 
 def mark_verified(*, actor: User, user: User) -> User:
     """Vouch for a user's address without the mail."""
     rights.require_staff(actor)
-    if user.email_verified_at is None:
-        user.email_verified_at = timezone.now()
-        user.save(update_fields=["email_verified_at"])
+    with transaction.atomic():
+        now = timezone.now()
+        if User.objects.filter(pk=user.pk, email_verified_at=None).update(email_verified_at=now):
+            user.email_verified_at = now
+            audit.record(actor=actor, action="user.verified", subject=user.username)
     return user
 
 
 def send_reset(*, actor: User, user: User) -> None:
     """Mail the user a link for a new password, because somebody of the staff was asked to."""
     rights.require_staff(actor)
-    passwords.request_reset(email=user.email)
+    with transaction.atomic():
+        passwords.request_reset(email=user.email)
+        audit.record(actor=actor, action="password.reset_sent", subject=user.username)
+
+
+def _permissions_of(user: User) -> dict[str, list[str]]:
+    own = user.user_permissions.select_related("content_type")
+    return {"groups": sorted(group.name for group in user.groups.all()), "permissions": codes(own)}
 
 
 def _require_power_over(actor: User, user: User) -> None:

@@ -43,7 +43,7 @@ class LoginForm(AuthenticationForm):
         login, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if login and password:
             try:
-                self.user_cache = sign_ins.check_credentials(login=login, password=password)
+                self.user_cache = sign_ins.open_session(login=login, password=password)
             except Refusal as refusal:
                 raise forms.ValidationError(refusal.message, code=refusal.code) from None
         return self.cleaned_data

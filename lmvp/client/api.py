@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -24,6 +24,7 @@ from lmvp.client.versions import History, LocalModel, Move, Version
 
 METRICS_BATCH = 1000
 Revision = str | int
+Source = str | LocalModel | Version  # what a version was made from
 
 
 class Expected(Enum):
@@ -43,6 +44,7 @@ class Said:
     metadata: Mapping[str, Any] | None
     alias: str | None
     tag: str | None
+    derived_from: Sequence[Source]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Publication:
             "metadata": dict(said.metadata or {}),
             "alias": said.alias,
             "tag": said.tag,
+            "derived_from": [_source_name(source) for source in said.derived_from] or None,
         }
         return {key: value for key, value in body.items() if value is not None}
 
@@ -95,6 +98,18 @@ class Publication:
         if len(self.local) == 1:
             return f"Publish {self.local[0].path}"
         return f"Publish {len(self.local)} files from {self.path.resolve().name}"
+
+
+def _sources(derived_from: Source | Sequence[Source]) -> list[Source]:
+    if isinstance(derived_from, (str, LocalModel, Version)):
+        return [derived_from]  # one alone
+    return list(derived_from)
+
+
+def _source_name(source: Source) -> str:
+    """Return project/model@revision of what a new version was made from."""
+    version = source.version if isinstance(source, LocalModel) else source
+    return f"{version.name}@{version.number}" if isinstance(version, Version) else str(version)
 
 
 def _path_of(source: Any) -> Path:
@@ -174,14 +189,16 @@ class Client:
         metadata: Mapping[str, Any] | None = None,
         alias: str | None = None,
         tag: str | None = None,
+        derived_from: Source | Sequence[Source] = (),
         progress: bool | None = None,
     ) -> Version:
         """Publish a new version of a model that is there. NotFound when it is not: `publish` makes it.
 
-        The new version holds exactly the files of `source`, a file or a directory. Conflict when `parent`, or the
+        The new version holds exactly the files of `source`, a file or a directory. `derived_from` are versions of other
+        models that it was made from: project/model@revision, a Version or a LocalModel. Conflict when `parent`, or the
         newest version that a LocalModel was downloaded from, is not the branch's newest any more.
         """
-        said = Said(message, branch, parent, metrics, metadata, alias, tag)
+        said = Said(message, branch, parent, metrics, metadata, alias, tag, _sources(derived_from))
         model = self._names.resolve(name, writing=True)
         publication = Publication.read(source, said, progress=progress)
         with self._names.explained(model):
@@ -200,13 +217,14 @@ class Client:
         metadata: Mapping[str, Any] | None = None,
         alias: str | None = None,
         tag: str | None = None,
+        derived_from: Source | Sequence[Source] = (),
         progress: bool | None = None,
     ) -> Version:
         """Publish a version as `update` does, and make the registered model first when it is not there.
 
         A name without “/” goes to LMVP_PROJECT's project, else to your personal one, never to somebody else's.
         """
-        said = Said(message, branch, parent, metrics, metadata, alias, tag)
+        said = Said(message, branch, parent, metrics, metadata, alias, tag, _sources(derived_from))
         model = self._names.resolve_new(name)
         publication = Publication.read(source, said, progress=progress)
         try:
@@ -255,6 +273,17 @@ class Client:
             answer = self._session.call("GET", model.version_path(revision))
         with self._session.understood():
             return Version.from_json(answer)
+
+    def lineage(self, name: str, revision: Revision = "latest", *, depth: int = 3) -> dict[str, Any]:
+        """Return {root, nodes, edges, hidden, truncated}: what a version came from and what came of it.
+
+        An edge {from, to, kind} leads from what was there first; versions are called project/model@number.
+        """
+        model = self._names.resolve(name)
+        with self._names.explained(model, revision):
+            path = f"{model.version_path(revision)}lineage/"
+            answer: dict[str, Any] = self._session.call("GET", path, params={"depth": depth})
+        return answer
 
     def history(self, name: str, *, branch: str | None = None, limit: int = 20) -> History:
         """Return the newest versions of a model, or of all models of a project, newest first."""

@@ -72,6 +72,13 @@ PUBLISHING = (
     Argument("--metadata-file", type=Path, metavar="FILE", help="a JSON file with more of it"),
     Argument("--alias", help="let this alias name the new version"),
     Argument("--tag", help="give the new version this tag"),
+    Argument(
+        "--derived-from",
+        action="append",
+        default=[],
+        metavar="NAME@REVISION",
+        help="a version of another model that it was made from; repeatable",
+    ),
     Argument("--branch", default="main", help="the branch to publish on (default: main)"),
     Argument("--parent", metavar="REVISION", help="fail if the branch's newest version is another one"),
     JSON,
@@ -201,6 +208,25 @@ def history(client: Client, args: argparse.Namespace) -> Answer:
     """
     versions = client.history(args.name, branch=args.branch, limit=args.limit)
     return Answer(str(versions), list(versions))
+
+
+@command("lineage", AT_REVISION, Argument("--depth", type=int, default=3, help="steps each way (default: 3)"), JSON)
+def lineage(client: Client, args: argparse.Namespace) -> Answer:
+    """Show what a version came from and what came of it: its parents and children, datasets, base models, artifacts.
+
+    example: lmvp lineage vision/digits@production
+    """
+    name, revision = _at(args.name)
+    found = client.lineage(name, revision, depth=args.depth)
+    rows = [[edge["from"], edge["kind"], edge["to"]] for edge in found["edges"]]
+    more = [f"{found['hidden']} more that you may not see."] if found["hidden"] else []
+    more += ["There is more than is shown here."] if found["truncated"] else []
+    text = _table(
+        ["from", "kind", "to"],
+        rows,
+        f"{found['root']} came from nothing that you may see, nor did anything come of it.",
+    )
+    return Answer("\n".join([text, *more]), found)
 
 
 @command(
@@ -356,6 +382,7 @@ def _said(args: argparse.Namespace) -> dict[str, Any]:
         "metadata": {**_metadata_file(args.metadata_file), **_pairs(args.metadata, _json_or_text)},
         "alias": args.alias,
         "tag": args.tag,
+        "derived_from": args.derived_from,
         "branch": args.branch,
         "parent": args.parent,
     }

@@ -19,13 +19,10 @@ from registry.errors import Refusal
 from registry.models import Version
 
 
-class ProjectFilter(admin.SimpleListFilter):
-    """A box to type a project's name into: a list of all would be long."""
+class TypedFilter(admin.SimpleListFilter):
+    """A box to type into: a list of all that there is would be long."""
 
-    title = "project"
-    parameter_name = "project_name"
     template = "admin/registry/text_filter.html"
-    path = "project"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         return []
@@ -43,8 +40,21 @@ class ProjectFilter(admin.SimpleListFilter):
         }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        name = (self.value() or "").replace("\0", "").strip()
-        return queryset.filter(**{f"{self.path}__name__icontains": name}) if name else queryset
+        text = (self.value() or "").replace("\0", "").strip()
+        return self.those(queryset, text) if text else queryset
+
+    def those(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        """Return the rows that the typed text is for."""
+        raise NotImplementedError
+
+
+class ProjectFilter(TypedFilter):
+    title = "project"
+    parameter_name = "project_name"
+    path = "project"
+
+    def those(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return queryset.filter(**{f"{self.path}__name__icontains": text})
 
 
 class ModelsProjectFilter(ProjectFilter):

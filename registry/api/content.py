@@ -12,12 +12,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.parsers import strict_json
 from accounts.authentication import BearerAuthentication
 from registry import connections, trees
 from registry.api import archives, ranges
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.errors import refusal
+from registry.api.lineage import WholeVersionSerializer
 from registry.api.pagination import MetricPages, VersionPages
 from registry.api.parsers import ArrivedFile, HashingUploadHandler, LongJSON, WholeForm
 from registry.api.rooms import Room, SessionByHeader
@@ -33,11 +35,20 @@ from registry.digests import base64_of
 from registry.errors import Invalid
 from registry.models import Metric, Occurrence, Ref, RegisteredModel, Tree
 from registry.permissions import Action, require
-from registry.services import metrics
+from registry.services import downloads, metrics
 from registry.services.versions import File, Publication, publish_version
 from registry.storage import Slice
 
 NEVER_ACTIVE = "default-src 'none'; sandbox"  # what users send is never run in a browser
+
+
+class NamesText(serializers.ListField):
+    """Names: the field repeated, or once with a JSON list."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        value = super().get_value(dictionary)
+        listed = isinstance(value, list) and len(value) == 1 and str(value[0]).lstrip().startswith("[")
+        return strict_json(value[0]) if listed else value
 
 
 class FormPublicationInput(PublicationInput):
@@ -47,6 +58,7 @@ class FormPublicationInput(PublicationInput):
     files = None
     metadata = JSONText(required=False)
     metrics = JSONText(required=False)
+    derived_from = NamesText(child=serializers.CharField(), required=False)
 
     def validate_metadata(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -104,7 +116,7 @@ class VersionViewSet(Room):
         "Publish a version",
         name="versions_create",
         tag="versions",
-        answer=(201, "The version. 200 when the same call was made before.", doc.VERSION),
+        answer=(201, "The version. 200 when the same call was made before.", doc.DERIVED_VERSION),
         errors=(400, 401, 403, 404, 409, 507),
         consumes=["multipart/form-data"],
         operation_description="As a form with the files themselves (at most 1,000), or as `application/json` with"
@@ -122,6 +134,9 @@ class VersionViewSet(Room):
             doc.form("remove", "A path to take out of the parent's files. Repeat it for several."),
             doc.form("tag", "Name the version for good."),
             doc.form("alias", "Point this alias to the version."),
+            doc.form(
+                "derived_from", "project/model@revision of another model that it was made from. Repeat it likewise."
+            ),
             openapi.Parameter("Idempotency-Key", openapi.IN_HEADER, type=openapi.TYPE_STRING),
         ],
     )
@@ -134,7 +149,7 @@ class VersionViewSet(Room):
             actor=request.user, model=there, publication=publication, arrived=self.arriving.arrived
         )
         shown = there.versions.for_listing().get(pk=version.pk)
-        return self.show(VersionSerializer, shown, 201 if new else 200)
+        return self.show(WholeVersionSerializer, shown, 201 if new else 200)
 
     def _publication(self, request: Request) -> Publication:
         key = request.headers.get("Idempotency-Key", "")
@@ -152,10 +167,10 @@ class VersionViewSet(Room):
         "Show everything about a version but its bytes",
         name="versions_read",
         tag="versions",
-        answer=(200, "The version.", doc.VERSION),
+        answer=(200, "The version.", doc.DERIVED_VERSION),
     )
     def retrieve(self, request: Request, project: str, model: str, revision: str) -> Response:
-        return self.show(VersionSerializer, self.shown_version())
+        return self.show(WholeVersionSerializer, self.shown_version())
 
 
 def _paths(files: list[ArrivedFile], paths: list[str]) -> list[str]:
@@ -252,6 +267,8 @@ class FileViewSet(Room):
         entry = trees.find(Tree.objects.content_of, version.tree_id, path.strip("/"))
         if entry is None or entry.is_directory:
             raise Tree.DoesNotExist
+        if request.method != "HEAD" and get_conditional_response(request, etag=f'"{entry.digest}"') is None:
+            downloads.note(actor=request.user, version=version)
         connections.release()  # from here on bytes travel
         return _file_response(request, entry)
 
@@ -269,6 +286,8 @@ class FileViewSet(Room):
         if form not in ("zip", "tar"):
             raise Invalid("invalid_format", f"An archive is “zip” or “tar”, not “{form}”.")
         places = list(trees.walk(Tree.objects.content_of, version.tree_id))
+        if request.method != "HEAD":
+            downloads.note(actor=request.user, version=version)
         connections.release()
         stream = archives.zip_of if form == "zip" else archives.tar_of
         response = StreamingHttpResponse(

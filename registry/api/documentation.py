@@ -59,6 +59,41 @@ VERSION = {
     "deprecated": None,
     "url": "http://localhost:8000/v1/projects/digits/models/classifier/versions/3/",
 }
+DERIVED_VERSION = VERSION | {
+    "derived_from": [{"project": "digits", "model": "scans", "number": 7, "digest": DIGEST}, {"hidden": True}],
+}
+LINEAGE = {
+    "root": "digits/classifier@3",
+    "nodes": [
+        {
+            "id": "digits/classifier@3",
+            "type": "version",
+            "project": "digits",
+            "model": "classifier",
+            "kind": "model",
+            "number": 3,
+            "digest": DIGEST,
+            "title": "Wider",
+            "author": "ada",
+            "created_at": TIME,
+            "trashed": False,
+            "url": "http://localhost:8000/v1/projects/digits/models/classifier/versions/3/",
+        },
+        {
+            "id": "01K1HZX3M5T0Q8R7N2V4W6Y8ZA",
+            "type": "artifact",
+            "project": "digits",
+            "hierarchy": "default",
+            "level": 1,
+            "label": "model",
+            "created_at": TIME,
+            "url": "http://localhost:8000/v1/artifacts/01K1HZX3M5T0Q8R7N2V4W6Y8ZA/",
+        },
+    ],
+    "edges": [{"from": "digits/classifier@3", "to": "01K1HZX3M5T0Q8R7N2V4W6Y8ZA", "kind": "artifact"}],
+    "hidden": 0,
+    "truncated": False,
+}
 PUBLICATION = {
     "message": "Wider",
     "parent": "2",
@@ -67,6 +102,7 @@ PUBLICATION = {
     "metadata": {"hidden": 64, "lr": 0.1},
     "metrics": [{"name": "accuracy", "value": 0.97}, {"name": "loss", "value": 0.3, "step": 1}],
     "alias": "staging",
+    "derived_from": ["digits/scans@7"],
 }
 ENTRY = {
     "path": "weights.npz",

@@ -9,7 +9,7 @@ from rest_framework.reverse import reverse
 
 from accounts.api.inputs import Input
 from accounts.api.parsers import strict_json
-from registry.models import Event, Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
+from registry.models import Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
 from registry.services.metrics import Measured
 from registry.services.uploads import Offer, Wanted, sign
 from registry.services.versions import File, Publication
@@ -90,14 +90,6 @@ class AcceptanceInput(Input):
 class AcceptanceSerializer(serializers.Serializer[Any]):
     project = serializers.CharField(source="project.name")
     role = serializers.CharField(source="get_role_display")
-
-
-class EventSerializer(serializers.ModelSerializer[Event]):
-    actor = serializers.CharField(source="actor.username", allow_null=True)
-
-    class Meta:
-        model = Event
-        fields = ["id", "at", "actor", "action", "subject", "before", "after", "token", "address", "request_id"]
 
 
 # --- Models and versions
@@ -341,6 +333,9 @@ class PublicationInput(Input):
     metrics = MetricInput(many=True, required=False)
     tag = serializers.CharField(required=False, allow_null=True, max_length=100)
     alias = serializers.CharField(required=False, allow_null=True, max_length=100)
+    derived_from = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="project/model@revision, of other models."
+    )
 
     def publication(self, *, key: str = "", arrived: list[File] | None = None) -> Publication:
         """Return what was asked for, with the files that came in the same form; only after is_valid()."""

@@ -32,7 +32,7 @@ class UploadViewSet(Room):
         errors=(401, 404, 410),
     )
     def retrieve(self, request: Request, pk: str) -> Response:
-        return self.show(UploadSerializer, self._upload())
+        return self.show(UploadSerializer, self._upload(Action.VIEW_UPLOAD))
 
     @documented(
         "Send the bytes of an upload",
@@ -64,13 +64,14 @@ class UploadViewSet(Room):
         uploads.cancel(upload=self._upload())
         return Response(status=204)
 
-    def _upload(self) -> Upload:
+    def _upload(self, action: Action = Action.UPLOAD) -> Upload:
         query, user = self.request.query_params, self.request.user
         return uploads.find_upload(
             actor=user if isinstance(user, User) else None,
             upload_id=str(self.kwargs["pk"]),
             signature=query.get("signature", "") if self.request.method == "PUT" else "",
             expires=query.get("expires", ""),
+            action=action,
         )
 
 

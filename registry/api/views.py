@@ -1,4 +1,4 @@
-"""The calls about projects, members, invitations, events and models: parse, call one service, answer."""
+"""The calls about projects, members, invitations and models: parse, call one service, answer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from rest_framework.response import Response
 from accounts.models import User
 from registry.api import documentation as doc
 from registry.api.documentation import documented
-from registry.api.pagination import NewestFirst
 from registry.api.rooms import Room
 from registry.api.serializers import (
     AcceptanceInput,
     AcceptanceSerializer,
-    EventSerializer,
     InvitationInput,
     InvitationSerializer,
     MemberInput,
@@ -27,7 +25,7 @@ from registry.api.serializers import (
     ProjectSerializer,
     RoleInput,
 )
-from registry.models import Event, Invitation, Membership, Project, RegisteredModel, Role
+from registry.models import Invitation, Membership, Project, RegisteredModel, Role
 from registry.permissions import Action, require
 from registry.services import members, projects, registered_models
 
@@ -158,7 +156,7 @@ class InvitationViewSet(Room):
     )
     def list(self, request: Request, project: str) -> Response:
         place = self.project()
-        require(request.user, Action.MANAGE_MEMBERS, place)
+        require(request.user, Action.VIEW_INVITATIONS, place)
         return self.pages(
             InvitationSerializer, Invitation.objects.open().filter(project=place).select_related("invited_by")
         )
@@ -208,21 +206,6 @@ class AcceptanceViewSet(Room):
     def create(self, request: Request) -> Response:
         token = self.read(AcceptanceInput).validated_data["token"]
         return self.show(AcceptanceSerializer, members.accept_invitation(actor=request.user, token=token))
-
-
-class EventViewSet(Room):
-    @documented(
-        "Read the audit log",
-        name="events_list",
-        tag="projects",
-        answer=(200, "Events, newest first.", doc.cursor_page_of(doc.EVENT)),
-        errors=(401, 403, 404),
-        query=doc.CURSOR,
-    )
-    def list(self, request: Request, project: str) -> Response:
-        place = self.project()
-        require(request.user, Action.VIEW_EVENTS, place)
-        return self.pages(EventSerializer, Event.objects.filter(project=place).select_related("actor"), NewestFirst())
 
 
 class ModelViewSet(Room):

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from registry.models.projects import Project
 
 
-class Event(models.Model):
-    """Who did what to which thing, when, from where, with which key. Only added."""
+class EventQuerySet(models.QuerySet["Event"]):
+    def told(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> EventQuerySet:
+        """Those of a username, of an action (`alias.` means all of aliases), of subjects that begin so, of a span of time."""
+        wanted = {
+            "actor__username": actor,
+            "action__startswith" if action and action.endswith(".") else "action": action,
+            "subject__startswith": subject,
+            "at__gte": since,
+            "at__lt": until,
+        }
+        return self.filter(**{lookup: value for lookup, value in wanted.items() if value is not None})
 
-    project = models.ForeignKey(Project, models.SET_NULL, null=True, related_name="events")
+
+class Event(models.Model):
+    """Who did what to which thing, when, from where, with which key. A trigger in the database lets lines in, and none out."""
+
+    project = models.ForeignKey(
+        Project, models.PROTECT, null=True, related_name="events", help_text="None: it is about an account."
+    )
     project_name = models.CharField(max_length=39, blank=True, help_text="As it was then; stays when the project goes.")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     action = models.CharField(max_length=40)
@@ -22,10 +48,17 @@ class Event(models.Model):
     address = models.CharField(max_length=64, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     at = models.DateTimeField(auto_now_add=True, db_index=True)
+    once = models.CharField(max_length=100, null=True, editable=False, help_text="What there is one line of.")  # noqa: DJ001 - most lines have none
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["project", "-id"], name="events_of_a_project")]
+        indexes = [
+            models.Index(fields=["project", "-id"], name="events_of_a_project"),
+            models.Index(fields=["action", "-id"], name="events_of_an_action"),
+        ]
+        constraints = [models.UniqueConstraint(fields=["once"], condition=Q(once__isnull=False), name="one_line_of_it")]
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from registry import trees
 from registry.digests import digest_version
-from registry.models import Occurrence, Ref, RegisteredModel, Tree, Version, VersionParent
+from registry.models import Derivation, Occurrence, Ref, RegisteredModel, Tree, Version, VersionParent
 from registry.services import blobs, events, refs
 from registry.trees import Built
 
@@ -23,7 +23,7 @@ FRESH = timedelta(hours=1)  # so long ago a tree was noted as used: far less tha
 class Commit:
     """What a version will be. `tree` names a saved directory; the first parent is that of the branch's own line.
 
-    `detail` goes into the event beside digest and branch.
+    `sources` are versions of other models that it is made from. `detail` goes into the event beside digest and branch.
     """
 
     tree: str
@@ -31,6 +31,7 @@ class Commit:
     branch: str
     message: str
     metadata_json: str = "{}"
+    sources: Sequence[Version] = ()
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -103,6 +104,9 @@ def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
     )
     for position, parent in enumerate(commit.parents):
         VersionParent.objects.create(version=version, parent=parent, position=position)
+    Derivation.objects.bulk_create(  # none at all: no query
+        Derivation(version=version, source=source, position=position) for position, source in enumerate(commit.sources)
+    )
     return version
 
 

@@ -76,11 +76,13 @@ def invite(*, actor: User, project: Project, email: str, role: Role) -> Invitati
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         _lock(project)
-        Invitation.objects.filter(project=project, email__iexact=email, accepted_at=None).delete()
+        replaced = Invitation.objects.filter(project=project, email__iexact=email, accepted_at=None)
+        before = Role(replaced[0].role).label if replaced else None
+        replaced.delete()
         invitation = Invitation.objects.create(
             project=project, email=email, role=role, digest=_digest(token), invited_by=actor
         )
-        _record(actor, project, "member.invited", email, None, role.label)
+        _record(actor, project, "member.invited", email, before, role.label)
         mail.send(
             to=email,
             template="registry/mail/invitation.txt",
@@ -119,12 +121,13 @@ def accept_invitation(*, actor: User, token: str) -> Membership:
         membership, created = Membership.objects.get_or_create(
             project=invitation.project, user=actor, defaults={"role": invitation.role}
         )
+        before = None if created else Role(membership.role).label
         if not created and membership.role < invitation.role:
             membership.role = invitation.role
             membership.save(update_fields=["role"])
         invitation.accepted_at, invitation.accepted_by = timezone.now(), actor
         invitation.save(update_fields=["accepted_at", "accepted_by"])
-        _record(actor, invitation.project, "member.joined", actor.username, None, Role(membership.role).label)
+        _record(actor, invitation.project, "member.joined", actor.username, before, Role(membership.role).label)
     return membership
 
 

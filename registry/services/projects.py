@@ -40,7 +40,8 @@ def ensure_personal_project(*, actor: User) -> Project:
         )
         if created:
             Membership.objects.create(project=project, user=actor, role=Role.OWNER)
-            events.record(actor=actor, action="project.created", project=project, subject=project.name)
+            after = {"visibility": project.visibility}
+            events.record(actor=actor, action="project.created", project=project, subject=project.name, after=after)
     return project
 
 

@@ -88,8 +88,10 @@ def _stored(actor: User, files: Sequence[Wanted]) -> set[Wanted]:
     return {file for file in files if file.sha256 in live and file.size == sizes[file.sha256]}
 
 
-def find_upload(*, actor: User | None, upload_id: str, signature: str = "", expires: str = "") -> Upload:
-    """Return an upload that the caller may write: its own, or by a signed address. Upload.DoesNotExist otherwise."""
+def find_upload(
+    *, actor: User | None, upload_id: str, signature: str = "", expires: str = "", action: Action = Action.UPLOAD
+) -> Upload:
+    """Return an upload that the caller may write (or `action`): its own, or by a signed address; else Upload.DoesNotExist."""
     upload = Upload.objects.select_related("actor", "project").get(pk=upload_id)
     signed = bool(signature) and _signature_holds(upload_id, signature, expires)
     if not upload.actor.is_active or (not signed and (actor is None or actor.pk != upload.actor_id)):
@@ -97,7 +99,7 @@ def find_upload(*, actor: User | None, upload_id: str, signature: str = "", expi
     if upload.expires_at <= timezone.now():
         raise Gone("upload_expired", "This upload has expired. Ask for a new one.")
     try:
-        require(upload.actor if signed or actor is None else actor, Action.UPLOAD, upload.project)
+        require(upload.actor if signed or actor is None else actor, action, upload.project)
     except ObjectDoesNotExist:
         raise Upload.DoesNotExist from None
     return upload

@@ -14,7 +14,7 @@ from registry.digests import SHA256, canonical_json, digest_bytes
 from registry.errors import Conflict, Invalid
 from registry.models import Blob, IdempotencyKey, Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
-from registry.services import blobs, commits, metrics, refs, uploads
+from registry.services import blobs, commits, derivations, metrics, refs, uploads
 from registry.storage import Incoming
 from registry.trees import BadPath, Built, Entry
 
@@ -53,6 +53,7 @@ class Publication:
     metrics: Sequence[metrics.Measured] = ()
     tag: str | None = None
     alias: str | None = None
+    derived_from: Sequence[str] = ()  # project/model@revision, of other models
     idempotency_key: str = ""
 
     def fingerprint(self) -> str:
@@ -60,6 +61,7 @@ class Publication:
         said: list[Any] = [self.message, self.branch, self.parent, self.base, list(self.remove), dict(self.metadata)]
         said += [self.tag, self.alias, [[file.path, file.sha256, file.mode] for file in self.files]]
         said += [[[one.name, one.value, one.step] for one in self.metrics]]
+        said += [list(self.derived_from)] if self.derived_from else []  # keys from before there was this still fit
         return digest_bytes(canonical_json(said).encode())
 
 
@@ -71,6 +73,7 @@ class _Draft:
     entries: Mapping[str, Entry]
     removed: Sequence[str]
     metadata_json: str
+    sources: Sequence[Version] = ()
 
 
 class _HeadMoved(Exception):
@@ -84,7 +87,7 @@ def publish_version(
 
     `arrived` are files that came in the same call; they are kept once all that can be checked has been.
     Raises Conflict (parent_moved with the current head, idempotency_mismatch, tag_exists), Invalid (unknown_blob lists
-    the files whose bytes have to be sent; paths, metadata and metrics that cannot be kept). Nothing is left then.
+    the files whose bytes have to be sent; paths, metadata, metrics and sources that cannot be kept). Nothing is left then.
     """
     require(actor, Action.PUBLISH, model.project)
     if publication.tag or publication.alias:
@@ -95,8 +98,9 @@ def publish_version(
     repeated = _by_key(actor, model, publication)
     if repeated:
         return repeated, False
+    sources = derivations.find_sources(actor=actor, model=model, named=publication.derived_from)
     uploads.keep_files(actor=actor, model=model, files=arrived)
-    draft = _with_sizes(actor, draft)
+    draft = replace(_with_sizes(actor, draft), sources=sources)
     for attempt in range(OPTIMISTIC_TRIES + 1):
         try:
             return _publish(actor, model, draft, built_under_lock=attempt == OPTIMISTIC_TRIES)
@@ -305,6 +309,8 @@ def _write(actor: User, model: RegisteredModel, parent: Version | None, built: B
         branch=publication.branch,
         message=publication.message,
         metadata_json=draft.metadata_json,
+        sources=draft.sources,
+        detail={"sources": len(draft.sources)} if draft.sources else {},  # by number: not all readers may see them
     )
     version = commits.write_version(actor=actor, model=model, commit=commit)
     metrics.add(actor=actor, version=version, measured=publication.metrics, first=True)
