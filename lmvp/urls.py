@@ -11,6 +11,7 @@ from accounts.web.routes import page_routes
 from registry.api import comparison, content, naming, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
+from registry.api.search import SearchViewSet
 from registry.web import views as pages
 
 handler400 = "registry.api.errors.bad_request"
@@ -59,6 +60,7 @@ registry_routes = [
             (f"{plural}/<str:name>/moves/", {"get": "moves"}),
         )
     ),
+    at("search/", SearchViewSet, get="list"),
 ]
 
 urlpatterns = [

@@ -118,6 +118,9 @@ DOORS = [
     *refs("branches", "main"),
     *refs("tags", "release", body={"revision": "1"}),
     *refs("aliases", "production", body={"revision": "1"}),
+    Door(
+        "GET", "/v1/search/", statuses(400, 400, 400, 400, 400, 400, 400, 400)
+    ),  # for everybody; without ?q= it asks for it
 ]
 
 

@@ -1,0 +1,270 @@
+"""Finding projects, models, versions and files by words: the queries on the index that migration 0004 keeps.
+
+A word can stand in every row. So nothing is counted or ranked over all matches: of each kind the newest thousand that the
+caller may see are taken, in steps that stop when there are enough, and those are put in order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import Exists, OuterRef
+
+from registry.models.content import Blob, Occurrence
+from registry.models.versions import HEX, RegisteredModel
+
+MOST_RESULTS = 1000
+MOST_SCOPES = 16  # so many projects are named to the index itself; beyond, each match is looked at
+SHORTEST_BEGINNING = 2
+BLOCK, LARGE_BLOCK = 10, 14  # bits: the newest ids are read 1,024 at a time, then 16,384
+NO_LETTERS = re.compile(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")  # as migration 0004 parts words
+QUOTES = str.maketrans("“”„«»", '"""""')
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Words that stand one after the other. `open`: the last one may be the beginning of a word."""
+
+    words: tuple[str, ...]
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What was asked for: all of the terms; `text` is what a thing is called that was meant by all of it."""
+
+    text: str
+    terms: tuple[Term, ...]
+
+    @classmethod
+    def read(cls, said: str) -> Query:
+        """Return the query: words, "quoted phrases", the last word open. No text is a wrong one; it may have no terms."""
+        parts = said.translate(QUOTES).split('"')
+        terms = [term for n, part in enumerate(parts) for term in _terms([part] if n % 2 else part.split())]
+        terms = [
+            Term(term.words, open=bool(HEX.fullmatch(term.words[0]))) for term in terms
+        ]  # perhaps a digest's digits
+        if terms and len(parts) % 2 and parts[-1].strip():
+            terms[-1] = Term(terms[-1].words, open=len(terms[-1].words[-1]) >= SHORTEST_BEGINNING)
+        return cls(said.strip().lower(), tuple(terms))
+
+    @property
+    def digest(self) -> str:
+        """The digest, or beginning of one, that was asked for; else empty."""
+        return self.text if HEX.fullmatch(self.text) else ""
+
+    def whole(self) -> Query:
+        """The same where every word is whole."""
+        return Query(self.text, tuple(Term(term.words) for term in self.terms))
+
+
+def _terms(spoken: Iterable[str]) -> Iterator[Term]:
+    for text in spoken:
+        words = [word for word in NO_LETTERS.split(text.lower()) if any(letter.isalnum() for letter in word)]
+        if words:
+            yield Term(tuple(words))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to look: the projects that the caller may see, and one model of them, if only that is meant."""
+
+    projects: Sequence[int]
+    model: int | None = None
+
+    @property
+    def marks(self) -> list[str]:
+        """The lexemes of which a match has one; none when that would be too many."""
+        if self.model:
+            return [f"m{self.model}"]
+        return [f"p{project}" for project in self.projects] if len(self.projects) <= MOST_SCOPES else []
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One search table: what a match (`found`) leads to, which is of a `type`, what that is called, and if it is shown."""
+
+    name: str
+    type: str
+    label: str
+    tables: str
+    on: str
+    id: str = "it.id"
+    project: str = "model.project_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A match: what it leads to, what that is called, and whether its words were found whole."""
+
+    kind: str
+    type: str
+    id: int
+    label: str
+    whole: bool = True
+
+
+# Tables in the order in which they are best read; CROSS JOIN makes SQLite keep it.
+IN_MODEL = "CROSS JOIN registry_registeredmodel model"
+OF_MODEL = "model.id = it.model_id AND model.trashed_at IS NULL"
+SHOWN = "version.trashed_at IS NULL AND version.purged_at IS NULL"
+KINDS = (
+    Kind("project", "project", "it.name", "registry_project it", "it.id = {found}", project="it.id"),
+    Kind(
+        "model",
+        "model",
+        "project.name || '/' || it.name",
+        "registry_registeredmodel it CROSS JOIN registry_project project",
+        "it.id = {found} AND project.id = it.project_id AND it.trashed_at IS NULL",
+        project="it.project_id",
+    ),
+    Kind(
+        "version",
+        "version",
+        "version.digest || ' ' || substr(version.message, 1, 200)",
+        f"registry_version version {IN_MODEL}",
+        f"version.id = {{found}} AND {SHOWN} AND model.id = version.model_id AND model.trashed_at IS NULL",
+        id="version.id",
+    ),
+    Kind(
+        "ref",
+        "version",
+        "it.name",
+        f"registry_ref it CROSS JOIN registry_version version {IN_MODEL}",
+        f"it.id = {{found}} AND version.id = it.version_id AND {SHOWN} AND {OF_MODEL}",
+        id="version.id",
+    ),
+    Kind(
+        "file",
+        "file",
+        "it.path",
+        f"registry_occurrence it CROSS JOIN registry_version version {IN_MODEL}",
+        f"it.id = {{found}} AND version.id = it.first_version_id AND {SHOWN} AND {OF_MODEL}",
+    ),
+)
+TYPES = tuple(dict.fromkeys(kind.type for kind in KINDS))
+
+
+def search(query: Query, scope: Scope, types: Collection[str] = TYPES) -> list[tuple[str, int]]:
+    """Return (type, id) of the best matches, a thousand at most: first what is called just so, then each type in turn.
+
+    Within a type: the words whole before their beginnings, in the name before elsewhere, the newer before the older.
+    """
+    kinds = [kind for kind in KINDS if kind.type in types]
+    if not scope.projects or not query.terms:
+        return []
+    hits = _matches(kinds, query.whole(), scope, whole=True)
+    if query != query.whole():
+        found = Counter(hit.kind for hit in hits)
+        hits += _matches([kind for kind in kinds if found[kind.name] < MOST_RESULTS], query, scope, whole=False)
+    if query.digest and "file" in types:
+        hits += _files_of(query.digest, scope)
+    return _in_order(query, hits)
+
+
+def _in_order(query: Query, hits: Iterable[Hit]) -> list[tuple[str, int]]:
+    words = [word for term in query.terms for word in term.words]
+    ranks: dict[str, dict[int, tuple[bool, bool, bool]]] = {type_: {} for type_ in TYPES}
+    for hit in hits:
+        exact, near = _called(query, words, hit)
+        rank, ranked = (not exact, not hit.whole, not near), ranks[hit.type]
+        ranked[hit.id] = min(rank, ranked.get(hit.id, rank))
+    in_turn: list[tuple[bool, int, int, tuple[str, int]]] = []
+    for place, (type_, ranked) in enumerate(ranks.items()):
+        best = sorted((rank, -pk) for pk, rank in ranked.items())
+        in_turn += [(rank[0], turn, place, (type_, -pk)) for turn, (rank, pk) in enumerate(best)]
+    return [found for *_, found in sorted(in_turn)[:MOST_RESULTS]]
+
+
+def _called(query: Query, words: Sequence[str], hit: Hit) -> tuple[bool, bool]:
+    """Whether the thing is called what was asked for, and whether what it is called has all the words."""
+    label = hit.label.lower()
+    if hit.kind in ("version", "digest"):
+        return bool(query.digest) and label.startswith(query.digest), all(word in label for word in words)
+    name = label.rpartition("/")[2]
+    return query.text in (label, name), all(word in name for word in words)
+
+
+# --- The queries: one for all kinds
+
+
+def _matches(kinds: Sequence[Kind], query: Query, scope: Scope, *, whole: bool) -> list[Hit]:
+    if not kinds:
+        return []
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            parts = [_sqlite(kind, query, scope) for kind in kinds]
+        else:
+            tops = ", ".join(f"(SELECT max(id) FROM registry_search_{kind.name})" for kind in kinds)
+            cursor.execute(f"SELECT {tops}")
+            newest = cursor.fetchone()
+            parts = [_postgresql(kind, query, scope, top or 0) for kind, top in zip(kinds, newest, strict=True)]
+        cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [value for _, values in parts for value in values])
+        return [Hit(*row, whole) for row in cursor.fetchall()]
+
+
+def _sqlite(kind: Kind, query: Query, scope: Scope) -> tuple[str, list[Any]]:
+    """FTS5 reads its lists from the newest entry on, and stops at the limit."""
+    table = f"registry_search_{kind.name}"
+    return (
+        f"SELECT * FROM (SELECT '{kind.name}', '{kind.type}', {kind.id}, {kind.label} FROM {table} found"
+        f" CROSS JOIN {kind.tables} WHERE found.{table} MATCH %s AND {kind.on.format(found='found.rowid')}"
+        f" AND {kind.project} IN (SELECT value FROM json_each(%s)) ORDER BY found.rowid DESC LIMIT {MOST_RESULTS})",
+        [_fts5(query, scope), json.dumps(list(scope.projects))],
+    )
+
+
+def _fts5(query: Query, scope: Scope) -> str:
+    """Words hold no quotes and no operators: within quotes, each is taken for what it says."""
+    terms = " AND ".join(f'"{" ".join(term.words)}"{" *" if term.open else ""}' for term in query.terms)
+    marks = " OR ".join(f'"{mark}"' for mark in scope.marks)
+    return f"words : ({terms})" + (f" AND scope : ({marks})" if marks else "")
+
+
+def _postgresql(kind: Kind, query: Query, scope: Scope, newest: int) -> tuple[str, list[Any]]:
+    """The GIN index is asked for one block of ids after the other, the newest first, until there are enough.
+
+    Asked at once it would bring all matches of a frequent word, to be sorted; and whether the planner does that, or looks
+    for a rare one in every row, would hang on the age of its statistics. “+ 0” and OFFSET 0 keep it to this way.
+    """
+    return (
+        f"(SELECT '{kind.name}', '{kind.type}', seen.id, seen.label FROM unnest(%s::text[]) block(mark), LATERAL ("
+        f"SELECT shown.* FROM registry_search_{kind.name} found, LATERAL (SELECT {kind.id} AS id, {kind.label} AS label"
+        f" FROM {kind.tables} WHERE {kind.on.format(found='found.id')} AND {kind.project} = ANY(%s) OFFSET 0) shown"
+        " WHERE found.words @@ (to_tsquery('pg_catalog.simple', %s) && %s::tsquery && block.mark::tsquery)"
+        f" ORDER BY found.id + 0 DESC LIMIT {MOST_RESULTS}) seen LIMIT {MOST_RESULTS})",
+        [_blocks(newest), list(scope.projects), _tsquery(query), " | ".join(f"'/{mark}'" for mark in scope.marks)],
+    )
+
+
+def _tsquery(query: Query) -> str:
+    """Words hold no quotes and no backslashes: within quotes, each is taken for what it says."""
+    terms = (" <-> ".join(f"'{word}'" for word in term.words) + (":*" if term.open else "") for term in query.terms)
+    return " & ".join(f"({term})" for term in terms)
+
+
+def _blocks(newest: int) -> list[str]:
+    """Return the marks of all blocks of ids: the small ones in the newest large one, then the other large ones."""
+    first = newest >> LARGE_BLOCK
+    small = range(newest >> BLOCK, (first << LARGE_BLOCK - BLOCK) - 1, -1)
+    return [f"'/c{block}'" for block in small] + [f"'/C{block}'" for block in range(first - 1, -1, -1)]
+
+
+def _files_of(digest: str, scope: Scope) -> list[Hit]:
+    """The files whose bytes have this digest, or one that begins so: by the occurrences' own index."""
+    visible = RegisteredModel.objects.filter(project__in=scope.projects, trashed_at=None)
+    rows = Occurrence.objects.filter(
+        Exists(Blob.objects.filter(pk=OuterRef("digest"))),
+        digest__gte=digest,
+        digest__lt=digest + "g",
+        model__in=visible.filter(pk=scope.model) if scope.model else visible,
+        first_version__trashed_at=None,
+        first_version__purged_at=None,
+    )
+    return [Hit("digest", "file", pk, found) for pk, found in rows.values_list("pk", "digest")[:MOST_RESULTS]]
