@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
 
-from registry.models.content import Blob, Occurrence
-from registry.models.versions import HEX, RegisteredModel
+from registry.models.versions import HEX
 
 MOST_RESULTS = 1000
 MOST_SCOPES = 16  # so many projects are named to the index itself; beyond, each match is looked at
@@ -86,17 +84,26 @@ class Scope:
         return [f"p{project}" for project in self.projects] if len(self.projects) <= MOST_SCOPES else []
 
 
+# Subqueries, since no planner makes another join of them: whatever the statistics say, each is one look at a primary key.
+IN_MODEL = "(SELECT model.project_id FROM registry_registeredmodel model WHERE model.id = it.model_id AND model.trashed_at IS NULL)"
+LIVE = (
+    "(SELECT 1 FROM registry_version version WHERE version.id = {}"
+    " AND version.trashed_at IS NULL AND version.purged_at IS NULL) = 1"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One search table: what a match (`found`) leads to, which is of a `type`, what that is called, and if it is shown."""
+    """One search table, and the table `it` of what its rows stand for: what a match leads to (`id`, of a `type`), what that
+    is called, the project that it is in, and when it is shown."""
 
     name: str
     type: str
+    table: str
     label: str
-    tables: str
-    on: str
+    shown: str
     id: str = "it.id"
-    project: str = "model.project_id"
+    project: str = IN_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,43 +117,26 @@ class Hit:
     whole: bool = True
 
 
-# Tables in the order in which they are best read; CROSS JOIN makes SQLite keep it.
-IN_MODEL = "CROSS JOIN registry_registeredmodel model"
-OF_MODEL = "model.id = it.model_id AND model.trashed_at IS NULL"
-SHOWN = "version.trashed_at IS NULL AND version.purged_at IS NULL"
+FILE = Kind("file", "file", "registry_occurrence", "it.path", LIVE.format("it.first_version_id"))
 KINDS = (
-    Kind("project", "project", "it.name", "registry_project it", "it.id = {found}", project="it.id"),
+    Kind("project", "project", "registry_project", "it.name", "it.trashed_at IS NULL", project="it.id"),
     Kind(
         "model",
         "model",
-        "project.name || '/' || it.name",
-        "registry_registeredmodel it CROSS JOIN registry_project project",
-        "it.id = {found} AND project.id = it.project_id AND it.trashed_at IS NULL",
+        "registry_registeredmodel",
+        "(SELECT project.name FROM registry_project project WHERE project.id = it.project_id) || '/' || it.name",
+        "it.trashed_at IS NULL",
         project="it.project_id",
     ),
     Kind(
         "version",
         "version",
-        "version.digest || ' ' || substr(version.message, 1, 200)",
-        f"registry_version version {IN_MODEL}",
-        f"version.id = {{found}} AND {SHOWN} AND model.id = version.model_id AND model.trashed_at IS NULL",
-        id="version.id",
+        "registry_version",
+        "it.digest || ' ' || substr(it.message, 1, 200)",
+        "it.trashed_at IS NULL AND it.purged_at IS NULL",
     ),
-    Kind(
-        "ref",
-        "version",
-        "it.name",
-        f"registry_ref it CROSS JOIN registry_version version {IN_MODEL}",
-        f"it.id = {{found}} AND version.id = it.version_id AND {SHOWN} AND {OF_MODEL}",
-        id="version.id",
-    ),
-    Kind(
-        "file",
-        "file",
-        "it.path",
-        f"registry_occurrence it CROSS JOIN registry_version version {IN_MODEL}",
-        f"it.id = {{found}} AND version.id = it.first_version_id AND {SHOWN} AND {OF_MODEL}",
-    ),
+    Kind("ref", "version", "registry_ref", "it.name", LIVE.format("it.version_id"), id="it.version_id"),
+    FILE,
 )
 TYPES = tuple(dict.fromkeys(kind.type for kind in KINDS))
 
@@ -202,8 +192,9 @@ def _matches(kinds: Sequence[Kind], query: Query, scope: Scope, *, whole: bool) 
             parts = [_sqlite(kind, query, scope) for kind in kinds]
         else:
             tops = ", ".join(f"(SELECT max(id) FROM registry_search_{kind.name})" for kind in kinds)
-            cursor.execute(f"SELECT {tops}")
-            newest = cursor.fetchone()
+            # Compiling these queries would take longer than running them; no other of ours gains by it either.
+            cursor.execute(f"SELECT set_config('jit', 'off', false), {tops}")
+            _, *newest = cursor.fetchone()
             parts = [_postgresql(kind, query, scope, top or 0) for kind, top in zip(kinds, newest, strict=True)]
         cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [value for _, values in parts for value in values])
         return [Hit(*row, whole) for row in cursor.fetchall()]
@@ -213,10 +204,11 @@ def _sqlite(kind: Kind, query: Query, scope: Scope) -> tuple[str, list[Any]]:
     """FTS5 reads its lists from the newest entry on, and stops at the limit."""
     table = f"registry_search_{kind.name}"
     return (
-        f"SELECT * FROM (SELECT '{kind.name}', '{kind.type}', {kind.id}, {kind.label} FROM {table} found"
-        f" CROSS JOIN {kind.tables} WHERE found.{table} MATCH %s AND {kind.on.format(found='found.rowid')}"
-        f" AND {kind.project} IN (SELECT value FROM json_each(%s)) ORDER BY found.rowid DESC LIMIT {MOST_RESULTS})",
-        [_fts5(query, scope), json.dumps(list(scope.projects))],
+        f"SELECT * FROM (SELECT '{kind.name}', '{kind.type}', {kind.id}, {kind.label}"
+        f" FROM {table} found CROSS JOIN {kind.table} it ON it.id = found.rowid"
+        f" WHERE found.{table} MATCH %s AND {kind.shown} AND {_seen(kind)}"
+        f" ORDER BY found.rowid DESC LIMIT {MOST_RESULTS})",
+        [_fts5(query, scope), _projects(scope)],
     )
 
 
@@ -231,15 +223,16 @@ def _postgresql(kind: Kind, query: Query, scope: Scope, newest: int) -> tuple[st
     """The GIN index is asked for one block of ids after the other, the newest first, until there are enough.
 
     Asked at once it would bring all matches of a frequent word, to be sorted; and whether the planner does that, or looks
-    for a rare one in every row, would hang on the age of its statistics. “+ 0” and OFFSET 0 keep it to this way.
+    for a rare one in every row, would hang on the age of its statistics. “+ 0” and OFFSET 0 keep it to this way: every
+    block by the GIN index, each match by the primary keys.
     """
     return (
-        f"(SELECT '{kind.name}', '{kind.type}', seen.id, seen.label FROM unnest(%s::text[]) block(mark), LATERAL ("
-        f"SELECT shown.* FROM registry_search_{kind.name} found, LATERAL (SELECT {kind.id} AS id, {kind.label} AS label"
-        f" FROM {kind.tables} WHERE {kind.on.format(found='found.id')} AND {kind.project} = ANY(%s) OFFSET 0) shown"
-        " WHERE found.words @@ (to_tsquery('pg_catalog.simple', %s) && %s::tsquery && block.mark::tsquery)"
-        f" ORDER BY found.id + 0 DESC LIMIT {MOST_RESULTS}) seen LIMIT {MOST_RESULTS})",
-        [_blocks(newest), list(scope.projects), _tsquery(query), " | ".join(f"'/{mark}'" for mark in scope.marks)],
+        f"(SELECT '{kind.name}', '{kind.type}', shown.* FROM unnest(%s::text[]) block(mark),"
+        f" LATERAL (SELECT id FROM registry_search_{kind.name} WHERE words @@ (to_tsquery('pg_catalog.simple', %s)"
+        " && %s::tsquery && block.mark::tsquery) ORDER BY id + 0 DESC) found,"
+        f" LATERAL (SELECT {kind.id}, {kind.label} FROM {kind.table} it"
+        f" WHERE it.id = found.id AND {kind.shown} AND {_seen(kind)} OFFSET 0) shown LIMIT {MOST_RESULTS})",
+        [_blocks(newest), _tsquery(query), " | ".join(f"'/{mark}'" for mark in scope.marks), _projects(scope)],
     )
 
 
@@ -258,13 +251,24 @@ def _blocks(newest: int) -> list[str]:
 
 def _files_of(digest: str, scope: Scope) -> list[Hit]:
     """The files whose bytes have this digest, or one that begins so: by the occurrences' own index."""
-    visible = RegisteredModel.objects.filter(project__in=scope.projects, trashed_at=None)
-    rows = Occurrence.objects.filter(
-        Exists(Blob.objects.filter(pk=OuterRef("digest"))),
-        digest__gte=digest,
-        digest__lt=digest + "g",
-        model__in=visible.filter(pk=scope.model) if scope.model else visible,
-        first_version__trashed_at=None,
-        first_version__purged_at=None,
+    sql = (
+        "SELECT it.id, it.digest FROM registry_occurrence it WHERE it.digest >= %s AND it.digest < %s"
+        " AND (SELECT 1 FROM registry_blob blob WHERE blob.sha256 = it.digest) = 1"  # else it is a directory
+        f" AND {FILE.shown} AND {_seen(FILE)}"
+        f"{' AND it.model_id + 0 = %s' if scope.model else ''} LIMIT {MOST_RESULTS}"
     )
-    return [Hit("digest", "file", pk, found) for pk, found in rows.values_list("pk", "digest")[:MOST_RESULTS]]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [digest, f"{digest}g", _projects(scope), *([scope.model] if scope.model else [])])
+        return [Hit("digest", FILE.type, *row) for row in cursor.fetchall()]
+
+
+def _seen(kind: Kind) -> str:
+    """The condition that the caller sees the project; its parameter is `_projects`. “+ 0”: not by the projects' index."""
+    if connection.vendor == "sqlite":
+        return f"{kind.project} + 0 IN (SELECT value FROM json_each(%s))"
+    return f"{kind.project} + 0 = ANY(%s)"
+
+
+def _projects(scope: Scope) -> Any:
+    """The projects as one parameter, however many there are."""
+    return json.dumps(list(scope.projects)) if connection.vendor == "sqlite" else list(scope.projects)
