@@ -402,11 +402,11 @@ def test_what_is_rare_is_found_behind_many(cast: Cast) -> None:
     newest = Occurrence.objects.order_by("-pk").values_list("pk", flat=True)[0]
     Occurrence.objects.bulk_create(
         Occurrence(pk=newest + step, model=model, path=f"hay/{step}", digest=digest, first_version=version)
-        for step in (1, 1023, 1024, 1025, 16383, 16384, 16385, 40_000, 100_000)
+        for step in (1, 1023, 1024, 1025, 16_383, 16_384, 16_385, 40_000, 100_000)
     )
-    assert names(cast.alice, "needle") == ["needle/first"]
-    assert len(names(cast.alice, "hay")) == 9
-    assert names(cast.alice, "hay")[0] == "hay/100000"
+    hay = [f"hay/{step}" for step in (100_000, 40_000, 16_385, 16_384, 16_383, 1025, 1024, 1023, 1)]
+    assert names(cast.alice, "needle") == names(cast.alice, "needl") == ["needle/first"]
+    assert names(cast.alice, "hay") == names(cast.alice, "ha") == hay
 
 
 # --- What is read from a query

@@ -232,7 +232,7 @@ def _postgresql(kind: Kind, query: Query, scope: Scope, newest: int) -> tuple[st
         " && %s::tsquery && block.mark::tsquery) ORDER BY id + 0 DESC) found,"
         f" LATERAL (SELECT {kind.id}, {kind.label} FROM {kind.table} it"
         f" WHERE it.id = found.id AND {kind.shown} AND {_seen(kind)} OFFSET 0) shown LIMIT {MOST_RESULTS})",
-        [_blocks(newest), _tsquery(query), " | ".join(f"'/{mark}'" for mark in scope.marks), _projects(scope)],
+        [_blocks(newest, query), _tsquery(query), " | ".join(f"'/{mark}'" for mark in scope.marks), _projects(scope)],
     )
 
 
@@ -242,11 +242,18 @@ def _tsquery(query: Query) -> str:
     return " & ".join(f"({term})" for term in terms)
 
 
-def _blocks(newest: int) -> list[str]:
-    """Return the marks of all blocks of ids: the small ones in the newest large one, then the other large ones."""
-    first = newest >> LARGE_BLOCK
-    small = range(newest >> BLOCK, (first << LARGE_BLOCK - BLOCK) - 1, -1)
-    return [f"'/c{block}'" for block in small] + [f"'/C{block}'" for block in range(first - 1, -1, -1)]
+def _blocks(newest: int, query: Query) -> list[str]:
+    """Return which blocks of ids to ask for, one after the other; together they are all ids, and no two have one in common.
+
+    Words: the small ones in the newest large one, then the other large ones. The beginning of a word costs as much as it
+    has matches each time, so then there are four steps: two small ones, what else two large ones have, and the rest.
+    """
+    small, large = newest >> BLOCK, newest >> LARGE_BLOCK
+    if query != query.whole():
+        older = f"!'/c{small}' & !'/c{small - 1}' & ('/C{large}' | '/C{large - 1}')"
+        return [f"'/c{small}'", f"'/c{small - 1}'", older, f"!'/C{large}' & !'/C{large - 1}'"]
+    first = large << LARGE_BLOCK - BLOCK
+    return [f"'/c{n}'" for n in range(small, first - 1, -1)] + [f"'/C{n}'" for n in range(large - 1, -1, -1)]
 
 
 def _files_of(digest: str, scope: Scope) -> list[Hit]:
