@@ -197,7 +197,7 @@ def _matches(kinds: Sequence[Kind], query: Query, scope: Scope, *, whole: bool) 
             _, *newest = cursor.fetchone()
             parts = [_postgresql(kind, query, scope, top or 0) for kind, top in zip(kinds, newest, strict=True)]
         cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [value for _, values in parts for value in values])
-        return [Hit(*row, whole) for row in cursor.fetchall()]
+        return [Hit(kind, leads, pk, label, whole) for kind, leads, pk, label in cursor.fetchall()]
 
 
 def _sqlite(kind: Kind, query: Query, scope: Scope) -> tuple[str, list[Any]]:
