@@ -20,6 +20,7 @@ from registry.api import (
 )
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
+from registry.api.search import SearchViewSet
 from registry.web import views as pages
 
 handler400 = "registry.api.errors.bad_request"
@@ -69,6 +70,7 @@ registry_routes = [
     ),
     at(MODEL + "aliases/<str:name>/rollback/", naming.RollbackViewSet, post="create"),
     at(VERSION + "restore/", restoring.RestorationViewSet, post="create"),
+    at("search/", SearchViewSet, get="list"),
 ]
 
 urlpatterns = [

@@ -130,6 +130,12 @@ DOORS = [
     Door("PATCH", MODEL, maintaining(200), {"default_branch": "draft"}),
     Door("POST", VERSION + "restore/", contributing(200), {"branch": "main"}),
     Door("POST", VERSION + "restore/", contributing(200), {"alias": "production"}),
+    *refs("branches", "main"),
+    *refs("tags", "release", body={"revision": "1"}),
+    *refs("aliases", "production", body={"revision": "1"}),
+    Door(
+        "GET", "/v1/search/", statuses(400, 400, 400, 400, 400, 400, 400, 400)
+    ),  # for everybody; without ?q= it asks for it
 ]
 
 

@@ -1,0 +1,209 @@
+"""The call that searches: what to look for and where, one page of what was found, each with its address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from registry.api import documentation as doc
+from registry.api.documentation import documented
+from registry.api.pagination import NumberedPages
+from registry.api.rooms import Room
+from registry.errors import Invalid
+from registry.models import Blob, Occurrence, Project, RegisteredModel, Version
+from registry.models.search import MOST_RESULTS, TYPES, Query, Scope, search
+from registry.services.projects import find_project
+from registry.services.registered_models import find_model
+
+MOST_CHARACTERS = 200
+RESULTS = [
+    {
+        "type": "model",
+        "name": "digits/classifier",
+        "project": "digits",
+        "model": "classifier",
+        "title": "8×8 digits",
+        "url": "http://localhost:8000/v1/projects/digits/models/classifier/",
+    },
+    {
+        "type": "version",
+        "name": "digits/classifier v3",
+        "project": "digits",
+        "model": "classifier",
+        "version": 3,
+        "digest": doc.DIGEST,
+        "title": "Wider",
+        "author": "ada",
+        "created_at": doc.TIME,
+        "url": "http://localhost:8000/v1/projects/digits/models/classifier/versions/3/",
+    },
+    {
+        "type": "file",
+        "name": "weights.npz",
+        "project": "digits",
+        "model": "classifier",
+        "version": 3,
+        "path": "weights.npz",
+        "digest": doc.DIGEST,
+        "size": 18000,
+        "url": "http://localhost:8000/v1/projects/digits/models/classifier/versions/3/files/weights.npz",
+    },
+]
+
+
+class Ranked(NumberedPages):
+    """{next, previous, results}: pages of the best, without a count of all."""
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self.get_next_link(), "previous": self.get_previous_link(), "results": data})
+
+
+class SearchSerializer(serializers.BaseSerializer[Any]):
+    """One thing that was found, as its type shows it."""
+
+    def to_representation(self, found: Project | RegisteredModel | Version | Occurrence) -> dict[str, Any]:
+        show: Callable[..., dict[str, Any]] = SHOWN[type(found)]
+        return show(found, self.context.get("request"))
+
+
+class SearchViewSet(Room):
+    @documented(
+        "Search projects, models, versions and files",
+        name="search",
+        tag="search",
+        answer=(200, f"What you may see, the best first, {MOST_RESULTS} at most.", doc.cursor_page_of(RESULTS[0])),
+        errors=(400, 401, 404),
+        query=[
+            doc.query("q", "Words, “quoted phrases”, the beginning of the last word, or of a digest.", required=True),
+            doc.query("type", "Only these.", enum=list(TYPES)),
+            doc.query("project", "Only in this project."),
+            doc.query("model", "Only in this model: project/model, or its name beside `project`."),
+            *doc.PAGES,
+        ],
+    )
+    def list(self, request: Request) -> Response:
+        query = _query(request.query_params.get("q", ""))
+        wanted = request.query_params.get("type")
+        if wanted and wanted not in TYPES:
+            raise Invalid(
+                "invalid_type",
+                f"There is nothing of the type “{wanted[:40]}”. Say {', '.join(TYPES)}, or leave it out.",
+            )
+        pages = Ranked()
+        found = pages.paginate_queryset(search(query, self._scope(request), [wanted] if wanted else TYPES), request)
+        shown = SearchSerializer(_load(found or []), many=True, context=self.get_serializer_context())
+        return pages.get_paginated_response(shown.data)
+
+    def _scope(self, request: Request) -> Scope:
+        """Everything that the caller may see, or what of it was named."""
+        project, model = request.query_params.get("project"), request.query_params.get("model")
+        if model:
+            named, _, name = model.rpartition("/")
+            there = find_model(actor=request.user, project=named or project or "", name=name)
+            return Scope([there.project_id], there.pk)
+        if project:
+            return Scope([find_project(actor=request.user, name=project).pk])
+        return Scope(list(Project.objects.visible_to(request.user).order_by().values_list("pk", flat=True)))
+
+
+def _query(said: str) -> Query:
+    if len(said) > MOST_CHARACTERS:
+        raise Invalid("query_too_long", f"Search for {MOST_CHARACTERS} characters at most: a few words are enough.")
+    query = Query.read(said)
+    if not query.terms:
+        raise Invalid("empty_query", "Say what to look for: ?q= takes words, “quoted phrases” or a digest.")
+    return query
+
+
+def _load(found: Sequence[tuple[str, int]]) -> list[Any]:
+    """Return the rows of one page, in a fixed number of queries; what has gone in the meantime is left out."""
+    rows: dict[str, Any] = {
+        "project": Project.objects.all(),
+        "model": RegisteredModel.objects.select_related("project"),
+        "version": Version.objects.select_related("model__project"),
+        "file": Occurrence.objects.select_related("model__project", "first_version"),
+    }
+    by_type = {kind: rows[kind].in_bulk([pk for of, pk in found if of == kind]) for kind in rows}
+    files = by_type["file"].values()
+    sizes = dict(Blob.objects.filter(pk__in={file.digest for file in files}).values_list("pk", "size"))
+    for file in files:
+        file.size = sizes.get(file.digest)
+    return [by_type[kind][pk] for kind, pk in found if pk in by_type[kind]]
+
+
+# --- What each type shows
+
+
+def _project(project: Project, request: Request) -> dict[str, Any]:
+    return {
+        "type": "project",
+        "name": project.name,
+        "project": project.name,
+        "title": _title(project.description),
+        "url": reverse("project", args=[project.name], request=request),
+    }
+
+
+def _model(model: RegisteredModel, request: Request) -> dict[str, Any]:
+    return {
+        "type": "model",
+        "name": str(model),
+        "project": model.project.name,
+        "model": model.name,
+        "title": _title(model.description),
+        "url": reverse("model", args=[model.project.name, model.name], request=request),
+    }
+
+
+def _version(version: Version, request: Request) -> dict[str, Any]:
+    return {
+        "type": "version",
+        "name": str(version),
+        **_place(version),
+        "digest": version.digest,
+        "title": _title(version.message),
+        "author": version.author_name,
+        "created_at": serializers.DateTimeField().to_representation(version.created_at),
+        "url": _address(version, request),
+    }
+
+
+def _file(file: Any, request: Request) -> dict[str, Any]:
+    version = file.first_version
+    version.model = file.model
+    return {
+        "type": "file",
+        "name": file.path,
+        **_place(version),
+        "path": file.path,
+        "digest": file.digest,
+        "size": file.size,
+        "url": f"{_address(version, request)}files/{quote(file.path)}",
+    }
+
+
+def _place(version: Version) -> dict[str, Any]:
+    return {"project": version.model.project.name, "model": version.model.name, "version": version.number}
+
+
+def _address(version: Version, request: Request) -> str:
+    place = [version.model.project.name, version.model.name, str(version.number)]
+    return reverse("version", args=place, request=request)
+
+
+def _title(text: str) -> str:
+    return text.partition("\n")[0][:200]
+
+
+SHOWN: dict[type, Callable[..., dict[str, Any]]] = {
+    Project: _project,
+    RegisteredModel: _model,
+    Version: _version,
+    Occurrence: _file,
+}
