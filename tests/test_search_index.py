@@ -14,7 +14,7 @@ from django.utils import timezone
 from registry.models import Occurrence, Project, Ref, RegisteredModel, Tree, Version
 from tests.cast import Cast, make_cast, publish
 
-index: Any = importlib.import_module("registry.migrations.0004_search_index")
+index: Any = importlib.import_module("registry.migrations.0008_search_index")
 KINDS = {"project": Project, "model": RegisteredModel, "version": Version, "ref": Ref, "file": Occurrence}
 
 

@@ -216,6 +216,6 @@ def tear_down(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("registry", "0003_lineage")]
+    dependencies = [("registry", "0007_seal_derivations")]
 
     operations = [migrations.RunPython(build, tear_down)]
