@@ -9,6 +9,12 @@ KEPT = (
     "EXISTS (SELECT 1 FROM registry_version v"
     " WHERE v.id = COALESCE(OLD.to_version_id, OLD.from_version_id) AND v.purged_at IS NULL)"
 )
+# On version parents, and asks this table: SQLite does not let the table be made anew while the trigger is there.
+CLOSED = (
+    "CREATE TRIGGER registry_versionparent_closed BEFORE INSERT ON registry_versionparent FOR EACH ROW WHEN"
+    " (EXISTS (SELECT 1 FROM registry_refmove m WHERE m.to_version_id = NEW.version_id))"
+    " BEGIN SELECT RAISE(ABORT, 'sealed: a row of registry_versionparent is not added later'); END"
+)
 
 
 def seal(schema_editor, columns):
@@ -40,6 +46,8 @@ def seal_undoes_too(apps, schema_editor):
 def seal_as_before(apps, schema_editor):
     """Before the column goes: a function that names it would refuse every change."""
     seal(schema_editor, SEALED)
+    if schema_editor.connection.vendor == "sqlite":
+        schema_editor.execute("DROP TRIGGER registry_versionparent_closed")
 
 
 def seal_again(apps, schema_editor):
@@ -47,6 +55,7 @@ def seal_again(apps, schema_editor):
     if schema_editor.connection.vendor == "sqlite":
         seal(schema_editor, SEALED)
         _sqlite_trigger(schema_editor, "kept", "DELETE", KEPT, f"sealed: a row of {TABLE} is never deleted")
+        schema_editor.execute(CLOSED)
 
 
 class Migration(migrations.Migration):
