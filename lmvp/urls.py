@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, uploading, views
+from registry.api import comparison, content, listing, naming, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -41,8 +41,8 @@ registry_routes = [
     at("uploads/<uuid:pk>/", uploading.UploadViewSet, name="upload", get="retrieve", put="update", delete="destroy"),
     at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
     at(VERSION, content.VersionViewSet, name="version", get="retrieve"),
-    at(VERSION + "tree/", content.TreeViewSet, get="list"),
-    at(VERSION + "tree/<path:path>", content.TreeViewSet, get="below"),
+    at(VERSION + "tree/", listing.TreeViewSet, get="list"),
+    at(VERSION + "tree/<path:path>", listing.TreeViewSet, get="below"),
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
