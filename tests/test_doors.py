@@ -115,6 +115,7 @@ DOORS = [
     Door("GET", MODEL + "compare/<str:base>...<str:head>/", VIEW, place={"base": "1", "head": "1"}),
     Door("GET", VERSION + "metrics/", VIEW),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
+    Door("POST", MODEL + "merge/", contributing(200), {"source": "1", "target": "main"}),
     *refs("branches", "main"),
     *refs("tags", "release", body={"revision": "1"}),
     *refs("aliases", "production", body={"revision": "1"}),
