@@ -205,11 +205,11 @@ def test_merge_that_somebody_publishes_before_starts_again_on_the_new_head(cast:
             lock_model(model)
             locked.set()
             while True:  # until the merge is computed, and waits for the row
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
                 if cursor.fetchone() != (0,):
                     break
             publication = Publication(files=[File("between", digest)])
-            return publish_version(actor=cast.alice, model=model, publication=publication)[0]
+            return publish_version(actor=cast.bob, model=model, publication=publication)[0]
 
     (version, outcome), between = at_once(merger, publisher)
     assert (between.number, version.number, outcome) == (4, 5, Outcome.MERGED)
