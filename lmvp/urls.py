@@ -13,14 +13,16 @@ from registry.api import (
     content,
     events,
     lineage,
+    listing,
+    merging,
     naming,
     restoring,
+    search,
     uploading,
     views,
 )
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
-from registry.api.search import SearchViewSet
 from registry.web import views as pages
 
 handler400 = "registry.api.errors.bad_request"
@@ -52,12 +54,13 @@ registry_routes = [
     at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
     at(VERSION, content.VersionViewSet, name="version", get="retrieve"),
     at(VERSION + "lineage/", lineage.LineageViewSet, get="retrieve"),
-    at(VERSION + "tree/", content.TreeViewSet, get="list"),
-    at(VERSION + "tree/<path:path>", content.TreeViewSet, get="below"),
+    at(VERSION + "tree/", listing.TreeViewSet, get="list"),
+    at(VERSION + "tree/<path:path>", listing.TreeViewSet, get="below"),
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
     at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
+    at(MODEL + "merge/", merging.MergeViewSet, post="create"),
     *(
         at(MODEL + address, viewset, **actions)
         for plural, viewset in naming.VIEWSETS.items()
@@ -70,7 +73,7 @@ registry_routes = [
     ),
     at(MODEL + "aliases/<str:name>/rollback/", naming.RollbackViewSet, post="create"),
     at(VERSION + "restore/", restoring.RestorationViewSet, post="create"),
-    at("search/", SearchViewSet, get="list"),
+    at("search/", search.SearchViewSet, get="list"),
 ]
 
 urlpatterns = [

@@ -1,25 +1,67 @@
 """Directories as values: paths, entries, canonical bytes, and changes that touch only the directories on their way.
 
-Pure: rows are reached through the `load` function that callers pass, from a digest to a directory's bytes.
-
-Canonical bytes: a line per entry, sorted by the UTF-8 bytes of its name: `<mode> <digest> <size>[ <files>]\\t<name>\\n`.
-Modes are 100644, 100755 (files) and 040000 (directories, which also say how many files they hold).
+Pure: rows are reached through a function that callers pass: `Load` gives one directory's bytes by its digest, `LoadAll`
+those of many at once. What opens many directories does so level by level, asking once for each level.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from registry.digests import digest_bytes
+from registry.directories import (
+    DIRECTORY,
+    EXECUTABLE,
+    FILE,
+    Directory,
+    Entry,
+    count,
+    decode,
+    differing,
+    entries,
+    entry_named,
+    entry_of,
+    figures,
+    line_for,
+    line_of,
+)
 
-FILE, EXECUTABLE, DIRECTORY = "100644", "100755", "040000"
+__all__ = [
+    "DIRECTORY",
+    "EXECUTABLE",
+    "FILE",
+    "BadPath",
+    "Built",
+    "Difference",
+    "Directory",
+    "Entry",
+    "Load",
+    "LoadAll",
+    "Place",
+    "apply_changes",
+    "brought",
+    "clean_path",
+    "compare",
+    "count",
+    "decode",
+    "differences",
+    "entries",
+    "files_between",
+    "find",
+    "one_by_one",
+    "walk",
+]
+
 MAX_PATH_BYTES = 1024
 MAX_LEVELS = 100  # directories in directories: they are walked by recursion
 MAX_ENTRIES = 100_000
 
 Load = Callable[[str], bytes]
+LoadAll = Callable[[Collection[str]], Mapping[str, bytes]]
 
 
 class BadPath(ValueError):
@@ -29,24 +71,6 @@ class BadPath(ValueError):
         super().__init__(message)
         self.code = code
         self.path = path
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a directory: a file (mode, digest of its bytes, bytes) or a directory (digest, all bytes, files)."""
-
-    name: str
-    mode: str
-    digest: str
-    size: int
-    files: int = 1
-
-    @property
-    def is_directory(self) -> bool:
-        return self.mode == DIRECTORY
-
-
-Directory = dict[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +110,7 @@ def clean_path(path: str) -> str:
     return kept
 
 
-def encode(directory: Directory) -> bytes:
-    """Return the canonical bytes of a directory."""
-    lines = sorted((entry.name.encode(), entry) for entry in directory.values())
-    return b"".join(_line(name, entry) for name, entry in lines)
-
-
-def _line(name: bytes, entry: Entry) -> bytes:
-    files = f" {entry.files}" if entry.is_directory else ""
-    return f"{entry.mode} {entry.digest} {entry.size}{files}\t".encode() + name + b"\n"
-
-
-def decode(content: bytes) -> Directory:
-    """Return the directory that `encode` wrote."""
-    return {entry.name: entry for entry in map(_entry, content.decode().split("\n")[:-1])}
-
-
-def _entry(line: str) -> Entry:
-    facts, _, name = line.partition("\t")
-    mode, digest, size, *files = facts.split(" ")
-    return Entry(name, mode, digest, int(size), int(files[0]) if files else 1)
-
-
-def summary(directory: Directory, *, name: str = "") -> tuple[Entry, bytes]:
-    """Return a directory as an entry of its parent, and its bytes."""
-    content = encode(directory)
-    size = sum(entry.size for entry in directory.values())
-    files = sum(entry.files for entry in directory.values())
-    return Entry(name, DIRECTORY, digest_bytes(content), size, files), content
+# --- Changes
 
 
 @dataclass(slots=True)
@@ -125,21 +122,21 @@ class _Change:
     below: dict[str, _Change] = field(default_factory=dict)
 
 
-def apply_changes(load: Load, base: str | None, *, put: Mapping[str, Entry], remove: Iterable[str] = ()) -> Built:
-    """Build the tree that `base` (a digest, or None for nothing) becomes with paths removed and then files put.
+def apply_changes(load: LoadAll, base: str | None, *, put: Mapping[str, Entry], remove: Iterable[str] = ()) -> Built:
+    """Build the tree that `base` (a digest, or None for nothing) becomes with paths removed and then entries put.
 
-    Reads and writes only the directories on the way to a change. BadPath for paths that collide (a file where a
-    directory is, names that differ only by case), for one that is not there to be removed, and for a directory
-    of more than MAX_ENTRIES.
+    Reads and writes only the directories on the way to a change; a directory that is put is taken as it is. BadPath for
+    paths that collide (a file where a directory is, names that differ only by case), for one that is not there to be
+    removed, and for a directory of more than MAX_ENTRIES.
     """
     changes = _Change()
     for path in remove:
         _at(changes, path).remove = True
     for path, entry in put.items():
         _at(changes, path).put = replace(entry, name=path.rpartition("/")[2])
-    written: Written = {}
-    root = _rebuild(load, base, changes, "", written) or _write({}, "", written)
-    return Built(root, written)
+    building = _Building(_on_the_way(load, base, changes))
+    there = Entry("", DIRECTORY, base, *figures(building.contents[base])) if base else None
+    return Built(building.directory(there, changes, "") or building.write("", b"", 0, 0), building.written)
 
 
 def _at(changes: _Change, path: str) -> _Change:
@@ -148,42 +145,84 @@ def _at(changes: _Change, path: str) -> _Change:
     return changes
 
 
-def _rebuild(load: Load, digest: str | None, changes: _Change, where: str, written: Written) -> Entry | None:
-    """Return the changed directory as an entry, or None when nothing is left of it."""
-    directory = decode(load(digest)) if digest else {}
-    for name, change in changes.below.items():
-        after = _change_one(load, directory.pop(name, None), change, f"{where}{name}", written)
-        if after:
-            directory[name] = after
-    _check(directory, where)
-    return _write(directory, where, written) if directory else None
+def _on_the_way(load: LoadAll, base: str | None, changes: _Change) -> dict[str, bytes]:
+    """Return the bytes of every directory in which something changes."""
+    contents: dict[str, bytes] = {}
+    level = [(base, changes)] if base else []
+    while level:
+        contents |= load({digest for digest, _ in level})
+        level = [
+            (entry.digest, change)
+            for digest, outer in level
+            for name, change in outer.below.items()
+            if change.below and not change.remove
+            if (entry := entry_named(contents[digest], name)) and entry.is_directory
+        ]
+    return contents
 
 
-def _change_one(load: Load, there: Entry | None, change: _Change, path: str, written: Written) -> Entry | None:
-    if change.remove:
-        if there is None:
-            raise BadPath("no_such_path", path, f"{path!r} is not in the parent, so it cannot be removed.")
-        there = None
-    if change.put and change.below:
-        raise BadPath("path_conflict", path, f"{path!r} is a file and a directory at once.")
-    if change.put:
-        if there is not None and there.is_directory:
-            raise BadPath("path_conflict", path, f"{path!r} is a directory in the parent. Remove it first.")
-        return change.put
-    if not change.below:
-        return there
-    if there is not None and not there.is_directory:
-        raise BadPath("path_conflict", path, f"{path!r} is a file in the parent. Remove it first.")
-    return _rebuild(load, there.digest if there else None, change, f"{path}/", written)
+@dataclass(slots=True)
+class _Building:
+    """A tree under change: the bytes of the directories on the way, and what was written of it."""
+
+    contents: Mapping[str, bytes]
+    written: Written = field(default_factory=dict)
+
+    def directory(self, there: Entry | None, changes: _Change, where: str) -> Entry | None:
+        """Return the changed directory as an entry, or None when nothing is left of it."""
+        old = self.contents[there.digest] if there else b""
+        size, files = (there.size, there.files) if there else (0, 0)
+        pieces, kept, came = list[bytes](), 0, set[str]()
+        for name, change in sorted(changes.below.items()):  # in the order of the lines
+            start, end = line_of(old, name.encode())
+            was = entry_of(old[start:end].decode()) if end > start else None
+            now = self.entry(was, change, f"{where}{name}")
+            pieces += [old[kept:start], line_for(now) if now else b""]
+            kept = end
+            size += (now.size if now else 0) - (was.size if was else 0)
+            files += (now.files if now else 0) - (was.files if was else 0)
+            came |= {name} if now and not was else set()
+        content = b"".join([*pieces, old[kept:]])
+        if came:
+            _check(content, came, where)
+        return self.write(where, content, size, files) if content else None
+
+    def entry(self, there: Entry | None, change: _Change, path: str) -> Entry | None:
+        """Return what becomes of one entry."""
+        if change.remove:
+            if there is None:
+                raise BadPath("no_such_path", path, f"{path!r} is not in the parent, so it cannot be removed.")
+            there = None
+        if change.put and change.below:
+            raise BadPath("path_conflict", path, f"{path!r} is a file and a directory at once.")
+        if change.put:
+            if there is not None and there.is_directory:
+                raise BadPath("path_conflict", path, f"{path!r} is a directory in the parent. Remove it first.")
+            return change.put
+        if not change.below:
+            return there
+        if there is not None and not there.is_directory:
+            raise BadPath("path_conflict", path, f"{path!r} is a file in the parent. Remove it first.")
+        return self.directory(there, change, f"{path}/")
+
+    def write(self, where: str, content: bytes, size: int, files: int) -> Entry:
+        name = where.rstrip("/").rpartition("/")[2]
+        entry = Entry(name, DIRECTORY, digest_bytes(content), size, files)
+        self.written[entry.digest] = entry, content
+        return entry
 
 
-def _check(directory: Directory, where: str) -> None:
-    if len(directory) > MAX_ENTRIES:
+def _check(content: bytes, came: set[str], where: str) -> None:
+    """Refuse a directory that became too large, or in which a name that came differs from another one only by case."""
+    if count(content) > MAX_ENTRIES:
         raise BadPath(
             "too_many_entries", where, f"{where or '/'} has more than {MAX_ENTRIES:,} entries. Use subdirectories."
         )
+    names = re.findall(r"\t(.*)\n", content.decode())
+    if len({name.casefold() for name in names}) == len(names):
+        return
     seen: dict[str, str] = {}
-    for name in directory:
+    for name in sorted(names, key=lambda name: name in came):
         twin = seen.setdefault(name.casefold(), name)
         if twin != name:
             raise BadPath(
@@ -193,10 +232,12 @@ def _check(directory: Directory, where: str) -> None:
             )
 
 
-def _write(directory: Directory, where: str, written: Written) -> Entry:
-    entry, content = summary(directory, name=where.rstrip("/").rpartition("/")[2])
-    written[entry.digest] = entry, content
-    return entry
+# --- Reading
+
+
+def one_by_one(load: Load) -> LoadAll:
+    """Return what loads many, from what loads one: for few directories, or where a test counts."""
+    return lambda digests: {digest: load(digest) for digest in digests}
 
 
 def find(load: Load, root: str, path: str) -> Entry | None:
@@ -205,33 +246,70 @@ def find(load: Load, root: str, path: str) -> Entry | None:
     for part in path.split("/") if path else ():
         if entry is None or not entry.is_directory:
             return None
-        entry = decode(load(entry.digest)).get(part)
+        entry = entry_named(load(entry.digest), part)
     return entry
 
 
 def walk(load: Load, root: str, *, prefix: str = "") -> Iterator[Place]:
-    """Yield every file below a directory, by path."""
-    for entry in decode(load(root)).values():
-        path = f"{prefix}{entry.name}"
-        if entry.is_directory:
-            yield from walk(load, entry.digest, prefix=f"{path}/")
-        else:
-            yield Place(path, entry)
+    """Yield every file below a directory, by path; directories are loaded one by one."""
+    yield from files_between(one_by_one(load), root, prefix=prefix)
 
 
-def brought(load: Load, root: str, before: str | None, *, prefix: str = "") -> Iterator[Place]:
+def files_between(load: LoadAll, root: str, start: int = 0, stop: float = math.inf, *, prefix: str = "") -> list[Place]:
+    """Return the start-th file below a directory to the one before the stop-th, by path.
+
+    Opens only the directories that hold one of them: every entry says how many files it holds.
+    """
+    window = [(0, Place(prefix.rstrip("/"), Entry("", DIRECTORY, root, 0)))]
+    while closed := {place.entry.digest for _, place in window if place.entry.is_directory}:
+        contents = load(closed)
+        window = [
+            one
+            for at, place in window
+            for one in (
+                _opened(at, place.path, contents[place.entry.digest], start, stop)
+                if place.entry.is_directory
+                else [(at, place)]
+            )
+        ]
+    return [place for _, place in window]
+
+
+def _opened(at: int, path: str, content: bytes, start: int, stop: float) -> Iterator[tuple[int, Place]]:
+    """Yield those entries of a directory that hold a wanted file, each with the number of files before it."""
+    for line in content.split(b"\n")[:-1]:
+        if at >= stop:
+            return
+        files = entry_of(line.decode()).files if line.startswith(DIRECTORY.encode()) else 1
+        if at + files > start:
+            entry = entry_of(line.decode())
+            yield at, Place(f"{path}/{entry.name}" if path else entry.name, entry)
+        at += files
+
+
+def brought(load: LoadAll, root: str, before: str | None) -> Iterator[Place]:
     """Yield every file and directory that stands below `root` and not, at the same path with the same digest, below
     `before`. Descends only where digests differ."""
-    if root == before:
-        return
-    old = decode(load(before)) if before else {}
-    for entry in decode(load(root)).values():
-        path, was = f"{prefix}{entry.name}", old.get(entry.name)
-        if was and was.digest == entry.digest and was.mode == entry.mode:
-            continue
-        yield Place(path, entry)
-        if entry.is_directory:
-            yield from brought(load, entry.digest, was.digest if was and was.is_directory else None, prefix=f"{path}/")
+    level = [("", before, root)] if root != before else []
+    while level:
+        contents, below = (
+            load({digest for _, *both in level for digest in both if digest}),
+            list[tuple[str, str | None, str]](),
+        )
+        for where, old, new in level:
+            went, came = differing(_content(contents, old), contents[new])
+            for entry in came.values():
+                yield Place(f"{where}{entry.name}", entry)
+                if entry.is_directory:
+                    below.append((f"{where}{entry.name}/", _directory(went.get(entry.name)), entry.digest))
+        level = below
+
+
+def _content(contents: Mapping[str, bytes], digest: str | None) -> bytes:
+    return contents[digest] if digest else b""
+
+
+# --- Comparing
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,39 +329,46 @@ class Difference:
 
 
 def compare(load: Load, base: str | None, head: str | None) -> list[Difference]:
+    """As `differences`, with directories loaded one by one."""
+    return differences(one_by_one(load), base, head)
+
+
+def differences(load: LoadAll, base: str | None, head: str | None) -> list[Difference]:
     """Return what differs between two trees, by path. Descends only where digests differ.
 
     A file that went and one of the same bytes that came are one rename.
     """
-    found = list(_differences(load, base, head, ""))
+    found = list(_differences(load, base, head))
     went: dict[str, list[Difference]] = {}
-    for one in found:
+    for one in reversed(found):
         if one.before and not one.after:
             went.setdefault(one.before.digest, []).append(one)
     renamed, gone = [], set[str]()
     for one in found:
         origins = went.get(one.after.digest) if one.after and not one.before else None
         if origins:
-            origin = origins.pop(0)
+            origin = origins.pop()
             gone |= {origin.path, one.path}
             renamed.append(Difference(one.path, origin.before, one.after, origin.path))
     return sorted([one for one in found if one.path not in gone] + renamed, key=lambda one: one.path)
 
 
-def _differences(load: Load, base: str | None, head: str | None, prefix: str) -> Iterator[Difference]:
-    if base == head:
-        return
-    old, new = (decode(load(digest)) if digest else {} for digest in (base, head))
-    for name in old.keys() | new.keys():
-        was, now, path = old.get(name), new.get(name), f"{prefix}{name}"
-        if was and now and (was.digest, was.mode) == (now.digest, now.mode):
-            continue
-        was_file, now_file = _file(was), _file(now)
-        if was_file or now_file:
-            yield Difference(path, was_file, now_file)
-        was_below, now_below = _directory(was), _directory(now)
-        if was_below or now_below:
-            yield from _differences(load, was_below, now_below, f"{path}/")
+def _differences(load: LoadAll, base: str | None, head: str | None) -> Iterator[Difference]:
+    level = [("", base, head)] if base != head else []
+    while level:
+        contents, below = (
+            load({digest for _, *both in level for digest in both if digest}),
+            list[tuple[str, str | None, str | None]](),
+        )
+        for where, old, new in level:
+            went, came = differing(_content(contents, old), _content(contents, new))
+            for name in sorted(went.keys() | came.keys()):
+                was, now, path = went.get(name), came.get(name), f"{where}{name}"
+                if _file(was) or _file(now):
+                    yield Difference(path, _file(was), _file(now))
+                if _directory(was) or _directory(now):
+                    below.append((f"{path}/", _directory(was), _directory(now)))
+        level = below
 
 
 def _file(entry: Entry | None) -> Entry | None:

@@ -130,6 +130,7 @@ DOORS = [
     Door("PATCH", MODEL, maintaining(200), {"default_branch": "draft"}),
     Door("POST", VERSION + "restore/", contributing(200), {"branch": "main"}),
     Door("POST", VERSION + "restore/", contributing(200), {"alias": "production"}),
+    Door("POST", MODEL + "merge/", contributing(200), {"source": "1", "target": "main"}),
     *refs("branches", "main"),
     *refs("tags", "release", body={"revision": "1"}),
     *refs("aliases", "production", body={"revision": "1"}),

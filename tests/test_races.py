@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.errors import Refusal
-from registry.models import Blob, Membership, Metric, Ref, RefMove, Role, Upload, Version
+from registry import trees
+from registry.models import Blob, Membership, Metric, Ref, RefMove, Role, Tree, Upload, Version
 from registry.services import members, uploads
+from registry.services.commits import lock_model
+from registry.services.merging import Outcome, merge
 from registry.services.metrics import Measured, log_metrics
 from registry.services.refs import Move, create_ref, delete_ref, set_ref
 from registry.services.registered_models import update_model
@@ -235,6 +238,59 @@ def test_ordinary_calls_on_one_model_do_not_lock_each_other_out(cast: Cast) -> N
         return 10
 
     assert at_once(publish_all, log_all, describe_all, log_all, publish_all) == [10, 10, 10, 10, 10]
+
+
+def test_merge_that_somebody_publishes_before_starts_again_on_the_new_head(cast: Cast) -> None:
+    model = cast.model()
+    publish(cast.bob, model, {"a": b"0"})
+    publish(cast.bob, model, {"ours": b"1"}, branch="wider")
+    publish(cast.bob, model, {"theirs": b"2"})
+    digest = send(cast.bob, model, b"3")
+
+    locked = threading.Event()
+
+    def merger() -> Any:
+        locked.wait(10)
+        return merge(actor=cast.bob, model=model, source="wider", target="main")
+
+    def publisher() -> Any:
+        with transaction.atomic(), connection.cursor() as cursor:
+            lock_model(model)
+            locked.set()
+            while True:  # until the merge is computed, and waits for the row
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+                if cursor.fetchone() != (0,):
+                    break
+            publication = Publication(files=[File("between", digest)])
+            return publish_version(actor=cast.bob, model=model, publication=publication)[0]
+
+    (version, outcome), between = at_once(merger, publisher)
+    assert (between.number, version.number, outcome) == (4, 5, Outcome.MERGED)
+    assert [parent.number for parent in version.parents] == [4, 2]
+    paths = [place.path for place in trees.files_between(Tree.objects.contents_of, version.tree_id)]
+    assert paths == ["a", "between", "ours", "theirs"]
+    assert Ref.objects.get(model=model, name="main").version == version
+
+
+def test_merges_and_publications_at_once_lose_nothing(cast: Cast) -> None:
+    model = cast.model()
+    publish(cast.bob, model, {"a": b"0"})
+    branches = [f"line-{n}" for n in range(4)]
+    for branch in branches:
+        publish(cast.bob, model, {branch: b"1"}, branch=branch)
+    digest = send(cast.bob, model, b"2")
+
+    def merger(branch: str) -> Callable[[], Any]:
+        return lambda: merge(actor=cast.bob, model=model, source=branch, target="main")
+
+    def publisher(path: str) -> Callable[[], Any]:
+        publication = Publication(files=[File(path, digest)])
+        return lambda: publish_version(actor=cast.bob, model=model, publication=publication)
+
+    at_once(*map(merger, branches), *map(publisher, ("p", "q")))
+    head = Ref.objects.get(model=model, name="main").version
+    paths = [place.path for place in trees.files_between(Tree.objects.contents_of, head.tree_id)]
+    assert paths == ["a", *branches, "p", "q"]
 
 
 def test_threads_wait_for_a_connection_and_never_hold_more_than_allowed(cast: Cast) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -122,7 +121,8 @@ class VersionAdmin(ReadOnlyAdmin):
         metrics = list(obj.metrics.select_related("author")[: METRICS_SHOWN + 1])
         readable = Project.objects.visible_to(request.user).filter(pk=obj.model.project_id).exists()
         address = obj.get_absolute_url() + "files/" if readable else ""
-        files = _files_between(obj.tree, max(page.start_index() - 1, 0), page.end_index())
+        start = max(page.start_index() - 1, 0)
+        files = trees.files_between(Tree.objects.contents_of, obj.tree_id, start, page.end_index())
         return {
             "files": [(place, address and address + quote(place.path)) for place in files],
             "files_page": page,
@@ -180,28 +180,3 @@ class RefAdmin(ReadOnlyAdmin):
     @admin.display(description="version", ordering="version__number")
     def of_version(self, ref: Ref) -> SafeString:
         return version_link(ref.version)
-
-
-def _files_between(tree: Tree, start: int, stop: int) -> list[trees.Place]:
-    """Return the files of a tree from the start-th to before the stop-th, by path: one query per level of directories."""
-    root = trees.Entry("", trees.DIRECTORY, tree.digest, tree.size, tree.files)
-    window = [(0, trees.Place("", root))]
-    while closed := {place.entry.digest for _, place in window if place.entry.is_directory}:
-        contents = dict(Tree.objects.filter(pk__in=closed).values_list("digest", "content"))
-        window = [
-            (at, place)
-            for outer in window
-            for at, place in _opened(*outer, contents)
-            if at < stop and at + place.entry.files > start
-        ]
-    return [place for _, place in window]
-
-
-def _opened(at: int, place: trees.Place, contents: dict[str, bytes]) -> Iterator[tuple[int, trees.Place]]:
-    """Yield what stands in a directory, each with the number of files before it; a file as it is."""
-    if not place.entry.is_directory:
-        yield at, place
-        return
-    for entry in trees.decode(bytes(contents[place.entry.digest])).values():
-        yield at, trees.Place(f"{place.path}/{entry.name}".lstrip("/"), entry)
-        at += entry.files

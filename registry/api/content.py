@@ -24,7 +24,6 @@ from registry.api.pagination import MetricPages, VersionPages
 from registry.api.parsers import ArrivedFile, HashingUploadHandler, LongJSON, WholeForm
 from registry.api.rooms import Room, SessionByHeader
 from registry.api.serializers import (
-    EntrySerializer,
     JSONText,
     MetricInput,
     MetricSerializer,
@@ -33,7 +32,7 @@ from registry.api.serializers import (
 )
 from registry.digests import base64_of
 from registry.errors import Invalid
-from registry.models import Metric, Occurrence, Ref, RegisteredModel, Tree
+from registry.models import Metric, Ref, Tree
 from registry.permissions import Action, require
 from registry.services import downloads, metrics
 from registry.services.versions import File, Publication, publish_version
@@ -181,77 +180,6 @@ def _paths(files: list[ArrivedFile], paths: list[str]) -> list[str]:
     return [path or file.name or "" for path, file in zip(paths or [""] * len(files), files, strict=True)]
 
 
-class TreeViewSet(Room):
-    @documented(
-        "List the root directory of a version",
-        name="tree_list",
-        tag="files",
-        answer=(200, "A page of entries, each with the version that brought it.", doc.page_of(doc.ENTRY)),
-        query=[doc.query("recursive", "true: the files of all directories below.", openapi.TYPE_BOOLEAN), *doc.PAGES],
-    )
-    def list(self, request: Request, project: str, model: str, revision: str) -> Response:
-        return self._listing("")
-
-    @documented(
-        "List a directory below the root",
-        name="tree_list_below",
-        tag="files",
-        answer=(200, "A page of entries, each with the version that brought it.", doc.page_of(doc.ENTRY)),
-        query=[doc.query("recursive", "true: the files of all directories below.", openapi.TYPE_BOOLEAN), *doc.PAGES],
-    )
-    def below(self, request: Request, project: str, model: str, revision: str, path: str) -> Response:
-        return self._listing(path.strip("/"))
-
-    def _listing(self, path: str) -> Response:
-        version = self.version()
-        entry = trees.find(Tree.objects.content_of, version.tree_id, path)
-        if entry is None or not entry.is_directory:
-            raise Tree.DoesNotExist
-        prefix = f"{path}/" if path else ""
-        places = _places(entry.digest, prefix, self.request.query_params.get("recursive") == "true")
-        return self.pages(EntrySerializer, _Listing(version.model, places))
-
-
-class _Listing:
-    """Entries as pages see them: sliced first, then looked up who brought them."""
-
-    def __init__(self, model: RegisteredModel, places: list[trees.Place]) -> None:
-        self.model = model
-        self.places = places
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, part: slice) -> list[dict[str, Any]]:
-        places = self.places[part]
-        rows = Occurrence.objects.filter(model=self.model, path__in=[place.path for place in places])
-        brought = {
-            (path, digest): number
-            for path, digest, number in rows.values_list("path", "digest", "first_version__number")
-        }
-        return [_shown(place, brought.get((place.path, place.entry.digest))) for place in places]
-
-
-def _places(digest: str, prefix: str, recursive: bool) -> list[trees.Place]:
-    if recursive:
-        return list(trees.walk(Tree.objects.content_of, digest, prefix=prefix))
-    entries = trees.decode(Tree.objects.content_of(digest)).values()
-    return [trees.Place(f"{prefix}{entry.name}", entry) for entry in entries]
-
-
-def _shown(place: trees.Place, version: int | None) -> dict[str, Any]:
-    entry = place.entry
-    return {
-        "path": place.path,
-        "name": place.path.rpartition("/")[2],
-        "type": "directory" if entry.is_directory else "file",
-        "mode": entry.mode,
-        "size": entry.size,
-        "digest": entry.digest,
-        "version": version,
-    }
-
-
 class FileViewSet(Room):
     @documented(
         "Download a file of a version",
@@ -285,7 +213,7 @@ class FileViewSet(Room):
         form = request.query_params.get("format", "zip")
         if form not in ("zip", "tar"):
             raise Invalid("invalid_format", f"An archive is “zip” or “tar”, not “{form}”.")
-        places = list(trees.walk(Tree.objects.content_of, version.tree_id))
+        places = trees.files_between(Tree.objects.contents_of, version.tree_id)
         if request.method != "HEAD":
             downloads.note(actor=request.user, version=version)
         connections.release()

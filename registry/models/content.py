@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from registry.models.projects import Project
 
 if TYPE_CHECKING:
     from registry.models.projects import Actor
+
+DIRECTORIES_AT_ONCE = 500  # in one query
 
 
 class BlobQuerySet(models.QuerySet["Blob"]):
@@ -66,6 +68,21 @@ class TreeQuerySet(models.QuerySet["Tree"]):
         """Return the canonical bytes of one directory; Tree.DoesNotExist otherwise."""
         return bytes(self.values_list("content", flat=True).get(pk=digest))
 
+    def contents_of(self, digests: Collection[str]) -> dict[str, bytes]:
+        """Return the canonical bytes of many directories by digest: a query for every few hundred. All must be there."""
+        wanted, found = sorted(set(digests)), dict[str, bytes]()
+        for start in range(0, len(wanted), DIRECTORIES_AT_ONCE):
+            rows = self.filter(pk__in=wanted[start : start + DIRECTORIES_AT_ONCE]).values_list("digest", "content")
+            found.update((digest, bytes(content)) for digest, content in rows)
+        if len(found) < len(wanted):
+            raise Tree.DoesNotExist
+        return found
+
+    def files_below(self, digest: str) -> int:
+        """Return how many files a directory holds; Tree.DoesNotExist otherwise."""
+        files: int = self.values_list("files", flat=True).get(pk=digest)
+        return files
+
 
 class Tree(models.Model):
     """One directory: its canonical bytes (see registry.trees), named by their SHA-256, shared between versions."""
@@ -83,6 +100,17 @@ class Tree(models.Model):
         return self.digest
 
 
+class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
+    def bringers(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], int | None]:
+        """Return the number of the version that brought each place (path and digest) of one model; a page of them at most."""
+        paths, digests = {path for path, _ in places}, {digest for _, digest in places}
+        rows = self.filter(path__in=paths, digest__in=digests)
+        return {
+            (path, digest): number
+            for path, digest, number in rows.values_list("path", "digest", "first_version__number")
+        }
+
+
 class Occurrence(models.Model):
     """Where content stands: a digest at a path of a model, and the version that brought it there first."""
 
@@ -90,6 +118,8 @@ class Occurrence(models.Model):
     path = models.CharField(max_length=1024)
     digest = models.CharField(max_length=64, db_index=True)
     first_version = models.ForeignKey("registry.Version", models.PROTECT, related_name="+")
+
+    objects = OccurrenceQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["model", "path", "digest"], name="one_occurrence_per_place")]

@@ -15,6 +15,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower
 from django.urls import reverse
 
+from registry.ancestry import Edges, common_ancestors
 from registry.models.content import Tree
 from registry.models.projects import Project
 
@@ -171,6 +172,20 @@ class VersionQuerySet(models.QuerySet["Version"]):
             return older.pk == version.pk
         return self.filter(pk=older.pk).filter(pk__in=RawSQL(ANCESTORS_DOWN_TO, [version.pk, older.number])).exists()
 
+    def common_ancestor(self, one: Version, other: Version) -> Version | None:
+        """Return the newest version that two of one model both stand on, or that one of them is; None when there is none.
+
+        Where branches were merged into each other crosswise there can be several that are nearest: it is the one with
+        the highest number (git would merge those first). What was purged has no files to compare with, and is passed over.
+        """
+        if one.model_id != other.model_id:
+            return None
+        for number in common_ancestors(VersionParent.objects.of_model(one.model_id), one.number, other.number):
+            found = self.filter(model=one.model_id, number=number, purged_at=None).first()
+            if found:
+                return found
+        return None
+
     def at(self, model: RegisteredModel, revision: str) -> Version:
         """Return what a revision names: a ref, `3` or `v3`, `latest`, a digest or an unambiguous prefix of one.
 
@@ -239,12 +254,25 @@ class Version(models.Model):
         return [link.parent for link in self.parent_links.all()]
 
 
+class VersionParentQuerySet(models.QuerySet["VersionParent"]):
+    def of_model(self, model_id: int) -> Edges:
+        """Return what reads the edges of a model's history, by numbers."""
+
+        def between(above: int, to: int) -> list[tuple[int, int]]:
+            rows = self.filter(version__model=model_id, version__number__gt=above, version__number__lte=to)
+            return list(rows.order_by().values_list("version__number", "parent__number"))
+
+        return between
+
+
 class VersionParent(models.Model):
     """One edge of the history: a version and one of its parents, the first at position 0."""
 
     version = models.ForeignKey(Version, models.CASCADE, related_name="parent_links")
     parent = models.ForeignKey(Version, models.PROTECT, related_name="child_links")
     position = models.PositiveSmallIntegerField(default=0)
+
+    objects = VersionParentQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]

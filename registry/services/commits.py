@@ -111,7 +111,7 @@ def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
 
 
 def _write_occurrences(version: Version, parent: Version | None) -> None:
-    places = trees.brought(Tree.objects.content_of, version.tree_id, parent.tree_id if parent else None)
+    places = trees.brought(Tree.objects.contents_of, version.tree_id, parent.tree_id if parent else None)
     rows: Iterable[Occurrence] = (
         Occurrence(model_id=version.model_id, path=place.path, digest=place.entry.digest, first_version=version)
         for place in places

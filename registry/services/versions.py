@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -221,7 +221,7 @@ def _said(error: BadPath) -> Invalid:
     return Invalid(error.code, str(error), fields={"path": error.path})
 
 
-def _nothing(digest: str) -> bytes:
+def _nothing(digests: Collection[str]) -> dict[str, bytes]:
     raise AssertionError("a tree from nothing loads nothing")
 
 
@@ -292,7 +292,7 @@ def _same_or_conflict(
 def _build(head: Version | None, draft: _Draft) -> Built:
     base = head.tree_id if head and draft.publication.base == "parent" else None
     try:
-        built = trees.apply_changes(Tree.objects.content_of, base, put=draft.entries, remove=draft.removed)
+        built = trees.apply_changes(Tree.objects.contents_of, base, put=draft.entries, remove=draft.removed)
     except BadPath as error:
         raise _said(error) from error
     if not built.root.files:

@@ -1,0 +1,58 @@
+"""Which versions a version was made from, told from the edges of one model's history. Pure.
+
+Numbers grow along the edges: a version's parents have smaller numbers than it has itself.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+
+Edges = Callable[[int, int], Iterable[tuple[int, int]]]
+"""Given two numbers, return (version, parent) for all versions above the first, up to the second."""
+
+FIRST_STRETCH, LONGEST_STRETCH = 64, 8192  # numbers asked for at once: few when the answer is near
+
+
+def common_ancestors(edges: Edges, one: int, other: int) -> Iterator[int]:
+    """Yield the numbers of the versions that both stand on (or are), the newest first.
+
+    Goes down from the larger number, and no further than it is asked: a version is reached after all that stand on it.
+    """
+    stands_on: dict[int, set[int]] = {}
+    for number in (one, other):
+        stands_on.setdefault(number, set()).add(number)
+    history = _History(edges)
+    waiting = [-number for number in stands_on]
+    heapq.heapify(waiting)
+    while waiting:
+        number = -heapq.heappop(waiting)
+        reached_from = stands_on.pop(number)
+        if reached_from >= {one, other}:
+            yield number
+        for parent in history.parents_of(number):
+            if parent not in stands_on:
+                stands_on[parent] = set()
+                heapq.heappush(waiting, -parent)
+            stands_on[parent] |= reached_from
+
+
+class _History:
+    """Parents by number, read in stretches on the way down; numbers that nobody asks about are jumped over."""
+
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._above: int | None = None
+        self._length = FIRST_STRETCH
+        self._parents: dict[int, list[int]] = {}
+
+    def parents_of(self, number: int) -> list[int]:
+        if self._above is None or number <= self._above:
+            self._read(number)
+        return self._parents.get(number, [])
+
+    def _read(self, number: int) -> None:
+        self._above, self._parents = max(number - self._length, 0), {}
+        for version, parent in self._edges(self._above, number):
+            self._parents.setdefault(version, []).append(parent)
+        self._length = min(self._length * 2, LONGEST_STRETCH)
