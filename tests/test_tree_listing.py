@@ -169,7 +169,7 @@ def test_page_of_a_recursive_listing_opens_only_the_directories_on_it(cast: Cast
 
 def test_archive_reads_a_version_by_its_levels(cast: Cast, django_assert_max_num_queries) -> None:
     publish_paths(cast, cast.model(), three_levels(300))
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         response = client_of(cast.dave).get(f"{VERSIONS}/1/archive/?format=tar")
         assert len(b"".join(response.streaming_content)) == 300 * 1024 + 1024
 

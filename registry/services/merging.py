@@ -15,7 +15,7 @@ from registry.digests import canonical_json
 from registry.errors import Conflict, Invalid
 from registry.models import Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
-from registry.services import commits, events, refs
+from registry.services import commits, refs
 from registry.services.versions import MOST_MESSAGE_CHARACTERS, MOST_METADATA_BYTES, OPTIMISTIC_TRIES
 from registry.tree_merging import Sides
 from registry.trees import BadPath, Built, Entry
@@ -248,20 +248,12 @@ def _carry_out(actor: User, model: RegisteredModel, wish: _Wish, plan: _Plan) ->
         return plan.head, plan.outcome
     if plan.commit:
         return commits.write_version(actor=actor, model=model, commit=plan.commit), plan.outcome
-    return _fast_forward(actor, model, wish, plan.head), plan.outcome
+    return _fast_forward(actor, model, wish), plan.outcome
 
 
-def _fast_forward(actor: User, model: RegisteredModel, wish: _Wish, head: Version) -> Version:
+def _fast_forward(actor: User, model: RegisteredModel, wish: _Wish) -> Version:
     source = wish.source
     source.model = model
     comment = wish.message.partition("\n")[0][:1000]
     refs.place(actor=actor, version=source, move=refs.Move(Ref.Kind.BRANCH, wish.target, str(source.number), comment))
-    events.record(
-        actor=actor,
-        action="branch.moved",
-        project=model.project,
-        subject=f"{model}@{wish.target}",
-        before={"version": head.number},
-        after={"version": source.number, "comment": comment},
-    )
     return source
