@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, uploading, views
+from registry.api import comparison, content, differences, inspecting, naming, tables, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -47,6 +47,10 @@ registry_routes = [
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
     at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
+    at(MODEL + "compare/<str:base>...<str:head>/files/<path:path>", differences.DifferenceViewSet, get="retrieve"),
+    at(MODEL + "compare/", tables.TableViewSet, get="list"),
+    at(VERSION + "inspect/<path:path>", inspecting.HeaderViewSet, get="retrieve"),
+    at(VERSION + "card/", inspecting.CardViewSet, get="retrieve"),
     at(MODEL + "branches/", naming.BranchViewSet, get="list"),
     at(MODEL + "branches/<str:name>/", naming.BranchViewSet, get="retrieve"),
     at(MODEL + "branches/<str:name>/moves/", naming.BranchViewSet, get="moves"),

@@ -17,6 +17,7 @@ READERS: dict[str, Callable[[BinaryIO, int], Header]] = {
 }
 MAGIC = {b"GGUF": "gguf", numpy.MAGIC: "npy"}
 FIRST = max(map(len, MAGIC))
+FORMATS = "safetensors, GGUF (.gguf), ONNX (.onnx) and NumPy (.npy, .npz)"
 
 
 def read_header(path: str, stream: BinaryIO, size: int) -> Header | None:

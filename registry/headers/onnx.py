@@ -32,7 +32,7 @@ SHOWN_NAME = 100  # characters of the name of a dimension
 MAX_FILES = 100  # of external weights that are told
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
-# Number of a data type: its name, and bits of an element in raw_data (0: none)
+# Number of a data type: its name, and bits of an element in raw_data (0: unknown or none)
 TYPES = {
     0: ("UNDEFINED", 0),
     1: ("FLOAT", 32),
@@ -61,8 +61,8 @@ TYPES = {
     24: ("FLOAT8E8M0", 8),
     25: ("UINT2", 2),
     26: ("INT2", 2),
-    27: ("FLOAT6E2M3", 6),
-    28: ("FLOAT6E3M2", 6),
+    27: ("FLOAT6E2M3", 0),
+    28: ("FLOAT6E3M2", 0),
 }
 
 
