@@ -108,5 +108,5 @@ def _whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise BadFrontMatter("A text in the front matter is broken Unicode.") from None
+        raise BadFrontMatter("The front matter holds a text of broken Unicode.") from None
     return text

@@ -55,7 +55,7 @@ def _columns(model: RegisteredModel, said: str) -> list[Version]:
     if not FEWEST <= len(revisions) <= MOST:
         raise Invalid("invalid_versions", f"Name {FEWEST} to {MOST} revisions, as in ?versions=1,3,production")
     there = model.versions.filter(trashed_at=None)
-    keys = list(dict.fromkeys(there.only("pk").at(model, revision).pk for revision in revisions))
+    keys = list(dict.fromkeys(there.only("model").at(model, revision).pk for revision in revisions))
     found = there.for_listing().in_bulk(keys)
     return [found[key] for key in keys]
 

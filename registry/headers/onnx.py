@@ -108,7 +108,7 @@ class _Fields:
         for shift in range(0, 70, 7):
             if self.reader.position >= end:
                 break
-            byte = self.reader.take(1)[0]
+            byte = self.reader.byte()
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 if value >= 2**64:

@@ -103,6 +103,14 @@ class Reader:
         self.position += length
         return piece
 
+    def byte(self) -> int:
+        """Return the next byte."""
+        if self._at == len(self._buffer):
+            return self.take(1)[0]
+        self._at += 1
+        self.position += 1
+        return self._buffer[self._at - 1]
+
     def skip(self, length: int) -> None:
         """Go on behind the next bytes, without reading them where they are many."""
         self._check(length)
