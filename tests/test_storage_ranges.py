@@ -47,7 +47,7 @@ class Bucket(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def bucket(settings: Any) -> Iterator[list[int]]:
     """The blobs in a store that speaks S3; yields the sizes of what it sent."""
     sent: list[int] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("OneBucket", (Bucket,), {"sent": sent}))
