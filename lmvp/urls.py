@@ -11,13 +11,16 @@ from accounts.web.routes import page_routes
 from registry.api import (
     comparison,
     content,
+    differences,
     events,
+    inspecting,
     lineage,
     listing,
     merging,
     naming,
     restoring,
     search,
+    tables,
     uploading,
     views,
 )
@@ -61,6 +64,10 @@ registry_routes = [
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
     at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
     at(MODEL + "merge/", merging.MergeViewSet, post="create"),
+    at(MODEL + "compare/<str:base>...<str:head>/files/<path:path>", differences.DifferenceViewSet, get="retrieve"),
+    at(MODEL + "compare/", tables.TableViewSet, get="list"),
+    at(VERSION + "inspect/<path:path>", inspecting.HeaderViewSet, get="retrieve"),
+    at(VERSION + "card/", inspecting.CardViewSet, get="retrieve"),
     *(
         at(MODEL + address, viewset, **actions)
         for plural, viewset in naming.VIEWSETS.items()

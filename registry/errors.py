@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from accounts.errors import Conflict, Forbidden, Invalid, Refusal, TooLarge
 
-__all__ = ["Busy", "Conflict", "Forbidden", "Gone", "Invalid", "Refusal", "StorageFull", "TooLarge"]
+__all__ = ["Busy", "Conflict", "Forbidden", "Gone", "Invalid", "Missing", "Refusal", "StorageFull", "TooLarge"]
+
+
+class Missing(Refusal):
+    """The caller may see the place, and what is asked for is not there."""
+
+    status = 404
 
 
 class Gone(Refusal):

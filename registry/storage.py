@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from django.conf import settings
 from django.core.files import File
@@ -28,6 +28,7 @@ from registry.digests import CHUNK, chunks_of, digest_stream
 from registry.errors import Invalid, StorageFull, TooLarge
 
 CHUNKS_AHEAD = 1  # received and written, and still to be hashed
+READ_AT_ONCE = 128 * 1024  # of an object of which only parts are read
 WRITE_BACK = 16 * 2**20  # bytes after which the disk is told to begin
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -127,6 +128,7 @@ class _Store(Protocol):
     def take(self, source: Path, digest: str) -> None: ...
     def open(self, digest: str) -> BinaryIO: ...
     def delete(self, digest: str) -> None: ...
+    def open_ranges(self, digest: str) -> BinaryIO: ...
     def exists(self, digest: str) -> bool: ...
     def check(self) -> None: ...
 
@@ -151,6 +153,8 @@ class _Disk:
 
     def open(self, digest: str) -> BinaryIO:
         return self._path(digest).open("rb", buffering=0)  # type: ignore[return-value]
+
+    open_ranges = open
 
     def delete(self, digest: str) -> None:
         self._path(digest).unlink(missing_ok=True)
@@ -186,6 +190,10 @@ class _Bucket:
         file: BinaryIO = self.storage.open(key_of(digest), "rb")  # type: ignore[attr-defined]
         return file
 
+    def open_ranges(self, digest: str) -> BinaryIO:
+        thing = self.storage.bucket.Object(key_of(digest))  # type: ignore[attr-defined]
+        return io.BufferedReader(_Ranges(thing), READ_AT_ONCE)
+
     def delete(self, digest: str) -> None:
         self.storage.delete(key_of(digest))  # type: ignore[attr-defined]
 
@@ -194,6 +202,37 @@ class _Bucket:
 
     def check(self) -> None:
         self.storage.exists("ready")  # type: ignore[attr-defined]
+
+
+class _Ranges(io.RawIOBase):
+    """An object of a bucket, read by ranges: what django-storages opens is fetched whole at the first read."""
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+        self._size: int = thing.content_length
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        length = min(len(buffer), self._size - self._place)
+        if length <= 0:
+            return 0
+        last = self._place + length - 1
+        piece: bytes = self._thing.get(Range=f"bytes={self._place}-{last}")["Body"].read()
+        if len(piece) != length:
+            raise OSError(errno.EIO, f"the store gave {len(piece)} of {length} bytes")
+        buffer[:length] = piece
+        self._place += length
+        return length
 
 
 def _store() -> _Store:
@@ -214,6 +253,11 @@ def path_of(digest: str) -> Path | None:
     """Return the file of this machine that holds the bytes; None where they are in a bucket."""
     store = _store()
     return store._path(digest) if isinstance(store, _Disk) else None
+
+
+def open_ranges(digest: str) -> BinaryIO:
+    """Open the bytes for reading a few of them here and there."""
+    return _store().open_ranges(digest)
 
 
 def blob_exists(digest: str) -> bool:

@@ -52,7 +52,6 @@ __all__ = [
     "entries",
     "files_between",
     "find",
-    "one_by_one",
     "walk",
 ]
 
@@ -235,11 +234,6 @@ def _check(content: bytes, came: set[str], where: str) -> None:
 # --- Reading
 
 
-def one_by_one(load: Load) -> LoadAll:
-    """Return what loads many, from what loads one: for few directories, or where a test counts."""
-    return lambda digests: {digest: load(digest) for digest in digests}
-
-
 def find(load: Load, root: str, path: str) -> Entry | None:
     """Return the entry at a path below the root, or None; the root itself has the empty path."""
     entry: Entry | None = Entry("", DIRECTORY, root, 0)
@@ -248,11 +242,6 @@ def find(load: Load, root: str, path: str) -> Entry | None:
             return None
         entry = entry_named(load(entry.digest), part)
     return entry
-
-
-def walk(load: Load, root: str, *, prefix: str = "") -> Iterator[Place]:
-    """Yield every file below a directory, by path; directories are loaded one by one."""
-    yield from files_between(one_by_one(load), root, prefix=prefix)
 
 
 def files_between(load: LoadAll, root: str, start: int = 0, stop: float = math.inf, *, prefix: str = "") -> list[Place]:
@@ -328,12 +317,7 @@ class Difference:
         return "added" if self.before is None else "removed" if self.after is None else "changed"
 
 
-def compare(load: Load, base: str | None, head: str | None) -> list[Difference]:
-    """As `differences`, with directories loaded one by one."""
-    return differences(one_by_one(load), base, head)
-
-
-def differences(load: LoadAll, base: str | None, head: str | None) -> list[Difference]:
+def compare(load: LoadAll, base: str | None, head: str | None) -> list[Difference]:
     """Return what differs between two trees, by path. Descends only where digests differ.
 
     A file that went and one of the same bytes that came are one rename.

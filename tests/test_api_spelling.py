@@ -17,8 +17,8 @@ def test_every_method_answers_each_spelling(
     door: Door,
     spelling: str,
 ) -> None:
-    address = Place.url(place, door).rstrip("/")
-    address += "" if "without" in spelling else "/"
+    address, mark, query = Place.url(place, door).partition("?")
+    address = address.rstrip("/") + ("" if "without" in spelling else "/") + mark + query
     address = f"/api{address}" if spelling.startswith("/api") else address
     client = client_of(place.cast.alice)
     body = place.body(door)

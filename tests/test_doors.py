@@ -54,6 +54,8 @@ LEAVING = statuses(401, 404, 204, 403, 204, 204, 403, 404)  # dave himself, or m
 PROJECT = "/v1/projects/<slug:project>/"
 MODEL = PROJECT + "models/<str:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+COMPARED = {"base": "1", "head": "1", "path": "a/x"}
+ARRAY = b"\x93NUMPY\x01\x00\x35\x00{'descr': '|u1', 'fortran_order': False, 'shape': ()}1"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Door:
     answers: Statuses
     body: Any = None
     place: dict[str, str] = field(default_factory=dict)
+    query: str = ""
 
     @property
     def operation(self) -> str:
@@ -118,6 +121,10 @@ DOORS = [
     Door("GET", VERSION + "files/<path:path>", VIEW, place={"path": "a/x"}),
     Door("GET", VERSION + "archive/", VIEW),
     Door("GET", MODEL + "compare/<str:base>...<str:head>/", VIEW, place={"base": "1", "head": "1"}),
+    Door("GET", MODEL + "compare/<str:base>...<str:head>/files/<path:path>", VIEW, place=COMPARED),
+    Door("GET", MODEL + "compare/", VIEW, query="?versions=1,main"),
+    Door("GET", VERSION + "inspect/<path:path>", VIEW, place={"path": "a/weights.npy"}),
+    Door("GET", VERSION + "card/", VIEW),
     Door("GET", VERSION + "metrics/", VIEW),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
     *refs("branches", "draft"),
@@ -131,8 +138,7 @@ DOORS = [
     Door("POST", VERSION + "restore/", contributing(200), {"branch": "main"}),
     Door("POST", VERSION + "restore/", contributing(200), {"alias": "production"}),
     Door("POST", MODEL + "merge/", contributing(200), {"source": "1", "target": "main"}),
-    # For everybody; without ?q= it asks for it.
-    Door("GET", "/v1/search/", statuses(400, 400, 400, 400, 400, 400, 400, 400)),
+    Door("GET", "/v1/search/", statuses(*[200] * 8), query="?q=classifier"),  # for everybody: what each may see
 ]
 
 
@@ -174,7 +180,7 @@ class Place:
     def url(self, door: Door) -> str:
         pk = self.upload if "uuid" in door.route else str(self.invitation)
         values = {"project": "vision", "model": "classifier", "revision": "1", "username": "dave", "pk": pk}
-        return re.sub(r"<\w+:(\w+)>", lambda match: (values | door.place)[match[1]], door.route)
+        return re.sub(r"<\w+:(\w+)>", lambda match: (values | door.place)[match[1]], door.route) + door.query
 
     def body(self, door: Door) -> Any:
         if door.body == {"token": "MAILED"}:
@@ -191,6 +197,8 @@ def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
     set_ref(actor=cast.alice, model=model, move=Move("branch", "draft", "1"))
     set_ref(actor=cast.alice, model=model, move=Move("alias", "former", "1"))
     delete_ref(actor=cast.alice, model=model, kind="alias", name="former")
+    files = {"a/x": b"1", "a/weights.npy": ARRAY, "README.md": b"# Seeing"}
+    version = publish(cast.alice, model, files, tag="release", alias="production")
     with django_capture_on_commit_callbacks(execute=True):
         invitation = invite(actor=cast.alice, project=cast.project, email="somebody@example.org", role=Role.VIEWER)
     mailed = re.search(r"token=([\w-]+)", mail.outbox[-1].body)
@@ -275,7 +283,7 @@ def test_anonymous_may_read_all_of_a_public_project(place: Place, answer: str) -
     elif answer == "archive":
         assert b"".join(response.streaming_content).startswith(b"PK")
     else:
-        assert [entry["path"] for entry in response.json()["results"]] == ["a"]
+        assert [entry["path"] for entry in response.json()["results"]] == ["README.md", "a"]
 
 
 @pytest.mark.parametrize("path", ["projects/nothing/", "projects/vision/models/nothing/", "projects/nothing/models/x/"])

@@ -18,7 +18,7 @@ MANUAL = ROOT / "docs" / "api.md"
 CONCEPTS = ROOT / "docs" / "concepts.md"
 # Calls whose first argument (second for _answer, refusal and the like) is a code.
 FIRST = {"Invalid", "Conflict", "Forbidden", "Gone", "TooLarge", "Busy", "StorageFull", "Refusal", "BadPath"}
-FIRST |= {"BadCredentials", "NotVerified", "Throttled", "_unauthorized", "_body"}
+FIRST |= {"BadCredentials", "Missing", "NotVerified", "Throttled", "_unauthorized", "_body"}
 SECOND = {"_answer", "refusal"}
 # DRF's own words that reach callers through its exceptions.
 FRAMEWORK = {"permission_denied", "method_not_allowed", "not_acceptable", "unsupported_media_type"}
@@ -95,6 +95,7 @@ STATUS = {
     "Forbidden": "403",
     "NotVerified": "403",
     "Gone": "410",
+    "Missing": "404",
     "TooLarge": "413",
     "Busy": "503",
     "StorageFull": "507",

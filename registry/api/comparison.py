@@ -42,7 +42,7 @@ class ComparisonViewSet(Room):
 
 def _files(base: Version, head: Version) -> dict[str, Any]:
     kinds: dict[str, list[dict[str, Any]]] = {"added": [], "removed": [], "changed": [], "renamed": []}
-    for one in trees.compare(Tree.objects.content_of, base.tree_id, head.tree_id):
+    for one in trees.compare(Tree.objects.contents_of, base.tree_id, head.tree_id):
         kinds[one.kind].append(_file(one))
     counts = {kind: len(files) for kind, files in kinds.items()}
     return {kind: files[:MOST_FILES] for kind, files in kinds.items()} | {"count": counts}

@@ -161,6 +161,65 @@ COMPARISON = {
     "metadata": {"added": {}, "removed": {}, "changed": {"hidden": {"before": 32, "after": 64}}},
     "metrics": [{"name": "accuracy", "before": 0.96, "after": 0.97, "delta": 0.01}],
 }
+DIFFERENCE = {
+    "path": "train.py",
+    "former_path": None,
+    "before": {"digest": DIGEST, "size": 120, "mode": "100644"},
+    "after": {"digest": DIGEST, "size": 121, "mode": "100644"},
+    "kind": "text",
+    "diff": "--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-hidden = 32\n+hidden = 64\n",
+    "additions": 1,
+    "deletions": 1,
+}
+TABLE = {
+    "versions": [
+        {
+            "number": 3,
+            "digest": DIGEST,
+            "title": "Wider",
+            "author": "ada",
+            "created_at": TIME,
+            "refs": [{"kind": "alias", "name": "production"}],
+            "files": {"count": 2, "size": 18432},
+        }
+    ],
+    "metrics": [{"name": "accuracy", "values": [0.97]}],
+    "metadata": [{"key": "optimizer.lr", "values": [0.1]}],
+    "count": {"metrics": 1, "metadata": 1},
+}
+HEADER = {
+    "path": "model.safetensors",
+    "digest": DIGEST,
+    "size": 18432,
+    "format": "safetensors",
+    "parameters": 4544,
+    "dtypes": {"F32": {"tensors": 1, "parameters": 4544}},
+    "tensors": {
+        "count": 1,
+        "offset": 0,
+        "results": [
+            {
+                "name": "hidden.weight",
+                "dtype": "F32",
+                "shape": [64, 71],
+                "parameters": 4544,
+                "begin": 256,
+                "size": 18176,
+            }
+        ],
+    },
+    "metadata": {"format": "pt"},
+    "metadata_cut": [],
+}
+CARD = {
+    "path": "README.md",
+    "digest": DIGEST,
+    "size": 64,
+    "text": "# Reading digits\n",
+    "truncated": False,
+    "metadata": {"license": "mit"},
+    "problem": None,
+}
 
 ERRORS = {
     400: ("What was sent cannot be taken.", "invalid", "name: Use letters, digits and . _ -"),

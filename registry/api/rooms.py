@@ -14,8 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.parsers import BoundedJSON
+from registry import trees
 from registry.api.pagination import NumberedPages
-from registry.models import Project, RegisteredModel, Version
+from registry.errors import Invalid
+from registry.models import Project, RegisteredModel, Tree, Version
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
 
@@ -52,6 +54,20 @@ class Room(viewsets.GenericViewSet[Any]):
         """Return the version of the address."""
         model = self.model()
         return model.versions.filter(trashed_at=None).at(model, self.kwargs["revision"])
+
+    def file(self, version: Version, path: str) -> trees.Entry:
+        """Return the file at a path of a version; Tree.DoesNotExist for a directory, and for nothing."""
+        entry = trees.find(Tree.objects.content_of, version.tree_id, path)
+        if entry is None or entry.is_directory:
+            raise Tree.DoesNotExist
+        return entry
+
+    def count(self, name: str, *, default: int, most: int) -> int:
+        """Return a whole number of the query, from 0 to `most`."""
+        said = self.request.query_params.get(name, "")
+        if said and not (said.isascii() and said.isdigit() and len(said) <= 9 and int(said) <= most):
+            raise Invalid("invalid", f"{name}: A whole number from 0 to {most:,}.")
+        return int(said or default)
 
     def shown_version(self) -> Version:
         """Return the version of the address, with all that is shown of it."""

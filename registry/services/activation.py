@@ -85,6 +85,6 @@ def address_of(ref: Ref) -> str:
 
 
 def _files(tree: str) -> list[trees.Place]:
-    places = list(trees.walk(Tree.objects.content_of, tree))
+    places = trees.files_between(Tree.objects.contents_of, tree)
     connections.release()  # from here on bytes travel
     return places

@@ -1,0 +1,123 @@
+"""The calls that look into a file without sending it: the header of a model's file, and the card of a version."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from registry import cards, connections
+from registry.api import documentation as doc
+from registry.api.documentation import documented
+from registry.api.rooms import Room
+from registry.diffs.tensors import exactly
+from registry.errors import Invalid, Missing
+from registry.headers.formats import FORMATS, read_header
+from registry.headers.reading import MAX_TENSORS, BadHeader, Header, Tensor
+from registry.models import Tree
+from registry.storage import open_ranges
+from registry.trees import Entry
+
+MOST_TENSORS = 1000  # in one answer
+
+
+class HeaderViewSet(Room):
+    @documented(
+        "Look into a model's file",
+        name="inspect_read",
+        tag="files",
+        answer=(200, "What the header says: tensors, shapes, dtypes, parameters, metadata.", doc.HEADER),
+        errors=(400, 401, 404),
+        query=[
+            doc.query("offset", "Leave out so many tensors.", "integer"),
+            doc.query("limit", f"Tell of so many tensors: {MOST_TENSORS:,} when left out, and at most.", "integer"),
+        ],
+    )
+    def retrieve(self, request: Request, project: str, model: str, revision: str, path: str) -> Response:
+        offset = self.count("offset", default=0, most=MAX_TENSORS)
+        limit = self.count("limit", default=MOST_TENSORS, most=MOST_TENSORS)
+        path = path.strip("/")
+        entry = self.file(self.version(), path)
+        connections.release()  # from here on bytes are read
+        return Response(_place(path, entry) | _shown(_header(path, entry), offset, limit))
+
+
+def _header(path: str, entry: Entry) -> Header:
+    try:
+        with open_ranges(entry.digest) as file:
+            header = read_header(path, file, entry.size)
+    except BadHeader as error:
+        raise Invalid("not_readable", str(error)) from None
+    if header is None:
+        raise Invalid("no_header", f"This file has no header that is read here. Those of {FORMATS} files are.")
+    return header
+
+
+def _place(path: str, entry: Entry) -> dict[str, Any]:
+    return {"path": path, "digest": entry.digest, "size": entry.size}
+
+
+def _shown(header: Header, offset: int, limit: int) -> dict[str, Any]:
+    return {
+        "format": header.format,
+        "parameters": header.parameters,
+        "dtypes": _dtypes(header),
+        "tensors": {
+            "count": len(header.tensors),
+            "offset": offset,
+            "results": [_tensor(tensor) for tensor in header.tensors[offset : offset + limit]],
+        },
+        "metadata": header.notes.values,
+        "metadata_cut": header.notes.cut,
+    }
+
+
+def _dtypes(header: Header) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for tensor in header.tensors:
+        told = found.setdefault(tensor.dtype, {"tensors": 0, "parameters": 0})
+        told["tensors"] += 1
+        told["parameters"] += tensor.parameters
+    return found
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    shown = {
+        "name": tensor.name,
+        "dtype": tensor.dtype,
+        "shape": tensor.shape,
+        "parameters": tensor.parameters,
+        "begin": tensor.begin,
+        "size": tensor.size,
+    }
+    return shown | ({"external": tensor.external} if tensor.external else {})
+
+
+class CardViewSet(Room):
+    @documented(
+        "Read the card of a version",
+        name="card_read",
+        tag="versions",
+        answer=(200, "Its README.md: the text, and what stands before it as YAML.", doc.CARD),
+    )
+    def retrieve(self, request: Request, project: str, model: str, revision: str) -> Response:
+        version = self.version()
+        try:
+            entry = self.file(version, cards.CARD)
+        except Tree.DoesNotExist:
+            raise Missing(
+                "no_card", f"This version has no card. Publish a {cards.CARD} at the root of its files to give it one."
+            ) from None
+        connections.release()
+        return Response(_place(cards.CARD, entry) | _card(entry))
+
+
+def _card(entry: Entry) -> dict[str, Any]:
+    with open_ranges(entry.digest) as file:
+        raw = exactly(file, min(entry.size, cards.MAX_BYTES))
+    truncated = entry.size > cards.MAX_BYTES
+    # A character that was cut in two is left out, and what is no UTF-8 shown as such.
+    card = cards.read_card(codecs.getincrementaldecoder("utf-8")("replace").decode(raw, not truncated))
+    return {"text": card.text, "truncated": truncated, "metadata": card.metadata, "problem": card.problem or None}
