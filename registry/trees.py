@@ -48,11 +48,9 @@ __all__ = [
     "compare",
     "count",
     "decode",
-    "differences",
     "entries",
     "files_between",
     "find",
-    "walk",
 ]
 
 MAX_PATH_BYTES = 1024

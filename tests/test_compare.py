@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 
 from registry import trees
 from registry.models import Tree
@@ -67,9 +68,9 @@ def test_only_directories_that_differ_are_read(cast: Cast) -> None:
     base, head = model.versions.order_by("number")
     read: list[str] = []
 
-    def load(digest: str) -> bytes:
-        read.append(digest)
-        return Tree.objects.content_of(digest)
+    def load(digests: Collection[str]) -> dict[str, bytes]:
+        read.extend(digests)
+        return Tree.objects.contents_of(digests)
 
     (difference,) = trees.compare(load, base.tree_id, head.tree_id)
     assert (difference.path, difference.kind) == ("c/1", "changed")
