@@ -35,9 +35,20 @@ class Commit:
 
 
 def lock_model(model: RegisteredModel) -> RegisteredModel:
-    """Return the model's row, locked until the transaction ends, with its project."""
+    """Return the model's row, locked until the transaction ends, with its project.
+
+    RegisteredModel.DoesNotExist when it, or its project, was deleted meanwhile: nothing is added to what is in the trash.
+    """
+    locked = lock_any_model(model.pk)
+    if locked.trashed_at or locked.project.trashed_at:
+        raise RegisteredModel.DoesNotExist
+    return locked
+
+
+def lock_any_model(pk: int) -> RegisteredModel:
+    """Return a model's row, locked likewise, in the trash or not: for what moves in and out of the trash."""
     rows = RegisteredModel.objects.select_related("project").select_for_update(no_key=True, of=("self",))
-    return rows.get(pk=model.pk)
+    return rows.get(pk=pk)
 
 
 def head_of(model: RegisteredModel, branch: str) -> Version | None:

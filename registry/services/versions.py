@@ -250,6 +250,11 @@ def _by_key(actor: User, model: RegisteredModel, publication: Publication) -> Ve
         raise Conflict(
             "idempotency_mismatch", "This Idempotency-Key was used for something else. Use a new key for a new version."
         )
+    if kept and kept.version.trashed_at:
+        raise Conflict(
+            "in_trash",
+            f"This call made version {kept.version.number}, which is in the trash. Take it back, or use a new key.",
+        )
     return kept.version if kept else None
 
 
