@@ -182,8 +182,9 @@ UPLOAD_LIFETIME = timedelta(hours=24)
 # What was deleted can be taken back for so long; then a run of collect_garbage purges it.
 TRASH_LIFETIME = timedelta(days=env.int("LMVP_TRASH_DAYS", default=14))
 # For so long nothing may have used bytes before they are deleted. Hours, because publishing takes a while too.
-GARBAGE_GRACE = timedelta(hours=env.int("LMVP_GARBAGE_GRACE_HOURS", default=24))
-if GARBAGE_GRACE < timedelta(hours=2):
+_grace_hours = env.int("LMVP_GARBAGE_GRACE_HOURS", default=24)
+GARBAGE_GRACE = timedelta(hours=_grace_hours)
+if _grace_hours < 2:
     raise ImproperlyConfigured("LMVP_GARBAGE_GRACE_HOURS must be 2 or more: so long may it take to publish.")
 # Django's own bound is for bodies held in memory; JSON bodies here list up to 100,000 files.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 2**20

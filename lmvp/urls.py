@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, uploading, views
+from registry.api import comparison, content, naming, trash, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -28,7 +28,7 @@ VERSION = MODEL + "versions/<str:revision>/"
 
 registry_routes = [
     at("projects/", views.ProjectViewSet, get="list", post="create"),
-    at(PROJECT, views.ProjectViewSet, name="project", get="retrieve", patch="partial_update"),
+    at(PROJECT, views.ProjectViewSet, name="project", get="retrieve", patch="partial_update", delete="destroy"),
     at(PROJECT + "members/", views.MemberViewSet, get="list", post="create"),
     at(PROJECT + "members/<slug:username>/", views.MemberViewSet, patch="partial_update", delete="destroy"),
     at(PROJECT + "invitations/", views.InvitationViewSet, get="list", post="create"),
@@ -36,11 +36,11 @@ registry_routes = [
     at("invitations/accept/", views.AcceptanceViewSet, post="create"),
     at(PROJECT + "events/", views.EventViewSet, get="list"),
     at(PROJECT + "models/", views.ModelViewSet, get="list", post="create"),
-    at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update"),
+    at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update", delete="destroy"),
     at(MODEL + "uploads/", uploading.UploadOfferViewSet, post="create"),
     at("uploads/<uuid:pk>/", uploading.UploadViewSet, name="upload", get="retrieve", put="update", delete="destroy"),
     at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
-    at(VERSION, content.VersionViewSet, name="version", get="retrieve"),
+    at(VERSION, content.VersionViewSet, name="version", get="retrieve", patch="partial_update", delete="destroy"),
     at(VERSION + "tree/", content.TreeViewSet, get="list"),
     at(VERSION + "tree/<path:path>", content.TreeViewSet, get="below"),
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
@@ -59,6 +59,12 @@ registry_routes = [
             (f"{plural}/<str:name>/moves/", {"get": "moves"}),
         )
     ),
+    at("trash/", trash.TrashViewSet, get="projects"),
+    at(PROJECT + "trash/", trash.TrashViewSet, get="models"),
+    at(MODEL + "trash/", trash.TrashViewSet, get="versions"),
+    at(PROJECT + "undelete/", trash.UndeleteViewSet, post="project_back"),
+    at(MODEL + "undelete/", trash.UndeleteViewSet, post="model_back"),
+    at(VERSION + "undelete/", trash.UndeleteViewSet, post="version_back"),
 ]
 
 urlpatterns = [

@@ -47,6 +47,7 @@ def maintaining(ok: int) -> Statuses:
 VIEW = seeing()
 MEMBERS_VIEW = seeing()  # the same for members; others of an internal or public project see no members
 EVENTS_VIEW = statuses(401, 404, 403, 403, 200, 200, 200, 404)
+TRASH_VIEW = statuses(401, 404, 403, 403, 200, 200, 200, 404)
 OWNING = statuses(401, 404, 403, 403, 403, 200, 403, 404)
 OWN_UPLOAD = statuses(401, 404, 404, 404, 404, 200, 403, 404)
 LEAVING = statuses(401, 404, 204, 403, 204, 204, 403, 404)  # dave himself, or maintainers
@@ -115,6 +116,16 @@ DOORS = [
     Door("GET", MODEL + "compare/<str:base>...<str:head>/", VIEW, place={"base": "1", "head": "1"}),
     Door("GET", VERSION + "metrics/", VIEW),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
+    Door("DELETE", PROJECT, OWNING),
+    Door("DELETE", MODEL, maintaining(200)),
+    Door("DELETE", VERSION, maintaining(409)),  # a branch names it
+    Door("GET", "/v1/trash/", statuses(401, 200, 200, 200, 200, 200, 200, 200)),
+    Door("GET", PROJECT + "trash/", TRASH_VIEW),
+    Door("GET", MODEL + "trash/", TRASH_VIEW),
+    Door("POST", PROJECT + "undelete/", {**OWNING, "alice": 409}),  # it is in no trash
+    Door("POST", MODEL + "undelete/", maintaining(409)),
+    Door("POST", VERSION + "undelete/", maintaining(409)),
+    Door("PATCH", VERSION, maintaining(200), {"deprecated": "drifted"}),
     *refs("branches", "main"),
     *refs("tags", "release", body={"revision": "1"}),
     *refs("aliases", "production", body={"revision": "1"}),

@@ -16,6 +16,7 @@ from accounts.authentication import BearerAuthentication
 from registry import connections, trees
 from registry.api import archives, ranges
 from registry.api import documentation as doc
+from registry.api.deprecation import VersionDeprecation, told
 from registry.api.documentation import documented
 from registry.api.errors import refusal
 from registry.api.pagination import MetricPages, VersionPages
@@ -29,6 +30,7 @@ from registry.api.serializers import (
     PublicationInput,
     VersionSerializer,
 )
+from registry.api.trash import VersionTrashing
 from registry.digests import base64_of
 from registry.errors import Invalid
 from registry.models import Metric, Occurrence, Ref, RegisteredModel, Tree
@@ -62,7 +64,7 @@ class FormPublicationInput(PublicationInput):
         return measured
 
 
-class VersionViewSet(Room):
+class VersionViewSet(VersionTrashing, VersionDeprecation):
     authentication_classes = [BearerAuthentication, SessionByHeader]
     parser_classes = [LongJSON, WholeForm]
 
@@ -253,7 +255,7 @@ class FileViewSet(Room):
         if entry is None or entry.is_directory:
             raise Tree.DoesNotExist
         connections.release()  # from here on bytes travel
-        return _file_response(request, entry)
+        return told(_file_response(request, entry), version)
 
     @documented(
         "Download a whole version",
@@ -275,7 +277,7 @@ class FileViewSet(Room):
             stream(places, version.created_at), content_type="application/zip" if form == "zip" else "application/x-tar"
         )
         name = f"{version.model.project.name}-{version.model.name}-v{version.number}.{form}"
-        return _guarded(response, name)
+        return told(_guarded(response, name), version)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         return super().perform_content_negotiation(

@@ -26,12 +26,13 @@ from registry.api.serializers import (
     ProjectSerializer,
     RoleInput,
 )
+from registry.api.trash import ModelTrashing, ProjectTrashing
 from registry.models import Event, Invitation, Membership, Project, RegisteredModel, Role
 from registry.permissions import Action, require
 from registry.services import members, projects, registered_models
 
 
-class ProjectViewSet(Room):
+class ProjectViewSet(ProjectTrashing):
     @documented(
         "List the projects that you may see",
         name="projects_list",
@@ -224,7 +225,7 @@ class EventViewSet(Room):
         return self.pages(EventSerializer, Event.objects.filter(project=place).select_related("actor"), NewestFirst())
 
 
-class ModelViewSet(Room):
+class ModelViewSet(ModelTrashing):
     @documented(
         "List the models of a project",
         name="models_list",
