@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, trash, uploading, views
+from registry.api import comparison, content, naming, retention, trash, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -65,6 +65,7 @@ registry_routes = [
     at(PROJECT + "undelete/", trash.UndeleteViewSet, post="project_back"),
     at(MODEL + "undelete/", trash.UndeleteViewSet, post="model_back"),
     at(VERSION + "undelete/", trash.UndeleteViewSet, post="version_back"),
+    at(MODEL + "retention/", retention.RetentionViewSet, get="retrieve", put="update", delete="destroy"),
 ]
 
 urlpatterns = [

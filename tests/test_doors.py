@@ -19,6 +19,7 @@ from registry.models import Ref, Role, Visibility
 from registry.services.members import invite
 from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, set_ref
+from registry.services.retention import set_rule
 from registry.services.uploads import Wanted, announce, sign
 from tests.cast import PASSWORD, Cast, client_of, publish
 
@@ -126,6 +127,9 @@ DOORS = [
     Door("POST", MODEL + "undelete/", maintaining(409)),
     Door("POST", VERSION + "undelete/", maintaining(409)),
     Door("PATCH", VERSION, maintaining(200), {"deprecated": "drifted"}),
+    Door("GET", MODEL + "retention/", TRASH_VIEW | {"read token": 403}),
+    Door("PUT", MODEL + "retention/", maintaining(200), {"keep_last": 3}),
+    Door("DELETE", MODEL + "retention/", maintaining(204)),
     *refs("branches", "main"),
     *refs("tags", "release", body={"revision": "1"}),
     *refs("aliases", "production", body={"revision": "1"}),
@@ -188,6 +192,7 @@ def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
         invitation = invite(actor=cast.alice, project=cast.project, email="somebody@example.org", role=Role.VIEWER)
     mailed = re.search(r"token=([\w-]+)", mail.outbox[-1].body)
     (offer,) = announce(actor=cast.alice, model=model, files=[Wanted(3)])
+    set_rule(actor=cast.alice, model=model, keep_last=5, keep_days=None)
     assert mailed
     assert offer.upload
     stored = version.model.occurrences.get(path="a/x").digest

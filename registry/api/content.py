@@ -35,7 +35,7 @@ from registry.digests import base64_of
 from registry.errors import Invalid
 from registry.models import Metric, Occurrence, Ref, RegisteredModel, Tree
 from registry.permissions import Action, require
-from registry.services import metrics
+from registry.services import blobs, metrics
 from registry.services.versions import File, Publication, publish_version
 from registry.storage import Slice
 
@@ -255,7 +255,10 @@ class FileViewSet(Room):
         if entry is None or entry.is_directory:
             raise Tree.DoesNotExist
         connections.release()  # from here on bytes travel
-        return told(_file_response(request, entry), version)
+        try:
+            return told(_file_response(request, entry), version)
+        except FileNotFoundError:
+            raise blobs.said_damaged() from None
 
     @documented(
         "Download a whole version",
@@ -271,6 +274,7 @@ class FileViewSet(Room):
         if form not in ("zip", "tar"):
             raise Invalid("invalid_format", f"An archive is “zip” or “tar”, not “{form}”.")
         places = list(trees.walk(Tree.objects.content_of, version.tree_id))
+        blobs.refuse_damaged(place.entry.digest for place in places)  # before the first byte: later is too late
         connections.release()
         stream = archives.zip_of if form == "zip" else archives.tar_of
         response = StreamingHttpResponse(

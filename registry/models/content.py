@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
 from django.utils import timezone
 
@@ -38,11 +38,12 @@ class BlobQuerySet(models.QuerySet["Blob"]):
 
 
 class Blob(models.Model):
-    """Immutable bytes, named by their SHA-256. The row is there only when the bytes are."""
+    """Immutable bytes, named by their SHA-256. A live row is there only when the bytes are."""
 
     class State(models.TextChoices):
         LIVE = "live"
         DELETING = "deleting", "being deleted"
+        DAMAGED = "damaged", "damaged or missing"  # until the same bytes are uploaded again
 
     sha256 = models.CharField(primary_key=True, max_length=64)
     size = models.BigIntegerField()
@@ -51,11 +52,16 @@ class Blob(models.Model):
     used_at = models.DateTimeField(
         default=timezone.now, db_index=True, help_text="Last promised or published; unused ones are collected."
     )
+    verified_at = models.DateTimeField(null=True, blank=True, help_text="When its bytes were last read and hashed.")
 
     objects = BlobQuerySet.as_manager()
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(size__gte=0), name="blob_size_is_not_negative")]
+        indexes = [
+            models.Index(fields=["verified_at"], name="blobs_longest_unverified"),
+            models.Index(fields=["state"], condition=Q(state__in=["deleting", "damaged"]), name="blobs_not_live"),
+        ]
 
     def __str__(self) -> str:
         return self.sha256
@@ -65,6 +71,17 @@ class TreeQuerySet(models.QuerySet["Tree"]):
     def content_of(self, digest: str) -> bytes:
         """Return the canonical bytes of one directory; Tree.DoesNotExist otherwise."""
         return bytes(self.values_list("content", flat=True).get(pk=digest))
+
+    def held_content_of(self, digest: str) -> bytes:
+        """Return the same of a row that stays until the transaction ends: the collector waits for whoever holds it.
+
+        FOR KEY SHARE, so that publishers do not wait for each other. On SQLite a writing transaction is alone anyway.
+        """
+        held = " FOR KEY SHARE" if connections[self.db].vendor == "postgresql" else ""
+        rows = self.raw(f"SELECT digest, content FROM registry_tree WHERE digest = %s{held}", [digest])
+        for tree in rows:
+            return bytes(tree.content)
+        raise Tree.DoesNotExist
 
 
 class Tree(models.Model):

@@ -164,7 +164,7 @@ def _remove_artifacts(purge: Purge, project: Project) -> None:
             Hierarchy.objects.filter(project=project).delete()
             return
         with transaction.atomic():
-            blobs.refresh(digests=[digest for digest in found.values() if digest])
+            _note_use({digest for digest in found.values() if digest})
             Artifact.objects.filter(pk__in=found).delete()
 
 
@@ -210,7 +210,7 @@ def _purge_versions(purge: Purge, model: RegisteredModel, due: VersionQuerySet) 
 
 def _bury(model: RegisteredModel, versions: list[Version], actor: User | None) -> None:
     pks = [version.pk for version in versions]
-    Tree.objects.filter(pk__in={version.tree_id for version in versions}).update(used_at=timezone.now())
+    _note_use({version.tree_id for version in versions})
     empty(Version.objects.filter(pk__in=pks))
     for rows in (Metric, IdempotencyKey, Derivation):
         rows._default_manager.filter(version__in=pks).delete()
@@ -282,14 +282,19 @@ def _pass_on(dead: list[Occurrence], holders: dict[Place, int]) -> None:
 
 
 def _delete(gone: list[Occurrence]) -> None:
-    """Delete places; the time without any use begins now for what stood there."""
-    digests = sorted({one.digest for one in gone})
-    for start in range(0, len(digests), blobs.BATCH):
-        some = digests[start : start + blobs.BATCH]
-        blobs.refresh(digests=some)
-        Tree.objects.filter(pk__in=some).update(used_at=timezone.now())
+    _note_use({one.digest for one in gone})
     for start in range(0, len(gone), blobs.BATCH):
         Occurrence.objects.filter(pk__in=[one.pk for one in gone[start : start + blobs.BATCH]]).delete()
+
+
+def _note_use(digests: set[str]) -> None:
+    """Let the time without any use begin now for what is given up, files and directories."""
+    wanted = sorted(digests)
+    for start in range(0, len(wanted), blobs.BATCH):
+        for kind in (Blob, Tree):
+            rows = kind._default_manager.filter(pk__in=wanted[start : start + blobs.BATCH]).order_by("pk")
+            held = list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
+            kind._default_manager.filter(pk__in=held).update(used_at=timezone.now())
 
 
 def _count(purge: Purge, model: RegisteredModel, gone: list[Occurrence], counted: Counter[str]) -> None:

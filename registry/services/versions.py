@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts.models import User
 from registry import trees
 from registry.digests import SHA256, canonical_json, digest_bytes
-from registry.errors import Conflict, Invalid
+from registry.errors import Busy, Conflict, Invalid
 from registry.models import Blob, IdempotencyKey, Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
 from registry.services import blobs, commits, metrics, refs, uploads
@@ -97,9 +97,9 @@ def publish_version(
     for attempt in range(OPTIMISTIC_TRIES + 1):
         try:
             return _publish(actor, model, draft, built_under_lock=attempt == OPTIMISTIC_TRIES)
-        except _HeadMoved:
-            continue
-    raise AssertionError("under the lock the head does not move")
+        except (_HeadMoved, Tree.DoesNotExist):
+            continue  # or the collector took a directory after it was saved, and before this version named it
+    raise Busy("being_deleted", "Directories of this version are being cleaned up just now. Publish it again.")
 
 
 def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_lock: bool) -> tuple[Version, bool]:
