@@ -34,7 +34,7 @@ class Preview:
 
 def find_rule(*, actor: User, model: RegisteredModel) -> RetentionRule:
     """Return the model's rule; RetentionRule.DoesNotExist when it has none."""
-    require(actor, Action.SET_RETENTION, model.project)
+    require(actor, Action.VIEW_TRASH, model.project)
     return RetentionRule.objects.select_related("model__project", "set_by").get(model=model)
 
 
