@@ -59,7 +59,7 @@ def is_kept(content: bytes) -> bool:
 def everything() -> dict[str, Any]:
     """All rows and all files, to see that nothing has changed."""
     rows = {
-        model.__name__: sorted(map(repr, model._default_manager.values()))
+        model.__name__: sorted(map(_plain, model._default_manager.values()))
         for model in apps.get_app_config("registry").get_models()
     }
     files = {
@@ -68,6 +68,10 @@ def everything() -> dict[str, Any]:
         if path.is_file() and path.suffix != ".lock"
     }
     return rows | files
+
+
+def _plain(row: dict[str, Any]) -> str:
+    return repr({name: bytes(value) if isinstance(value, memoryview) else value for name, value in row.items()})
 
 
 def check_integrity() -> None:

@@ -105,8 +105,9 @@ def collect(*, grace: timedelta | None = None, rehearsal: bool = False, limit: t
         report = run.report
         purge = Purge(now - settings.TRASH_LIFETIME, rehearsal=rehearsal, budget=budget, by_project=report.purged)
         report.trashed = retention.apply_rules(rehearsal=rehearsal, budget=budget)
+        _expire_uploads(run)
         purge_due(purge)
-        for step in (_expire_uploads, _remove_abandoned, _finish, _sweep_blobs, _sweep_trees, _sweep_orphans):
+        for step in (_remove_abandoned, _finish, _sweep_blobs, _sweep_trees, _sweep_orphans):
             step(run)
         report.unfinished = budget.ran_out
     return report

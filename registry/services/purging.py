@@ -35,9 +35,9 @@ from registry.models import (
     RefMove,
     RegisteredModel,
     Tree,
-    Upload,
     Version,
 )
+from registry.models.content import UploadQuerySet
 from registry.models.projects import ProjectQuerySet
 from registry.models.versions import RegisteredModelQuerySet, VersionQuerySet
 from registry.services import blobs, commits, events, trash
@@ -147,10 +147,16 @@ def _purge_project(purge: Purge, project: Project) -> None:
             return  # taken back meanwhile
         project.purged_at, project.description = timezone.now(), ""
         project.save(update_fields=["purged_at", "description"])
-        for rows in (Membership, Invitation, Upload):
-            rows.objects.filter(project=project).delete()
+        for rows in (Membership, Invitation):
+            rows._default_manager.filter(project=project).delete()
+        _forget_uploads(project.uploads.all())
         _note(purge.actor, project, {})
     purge.of(project).projects += 1
+
+
+def _forget_uploads(uploads: UploadQuerySet) -> None:
+    _note_use(set(uploads.values_list("sha256", flat=True)))
+    uploads.delete()
 
 
 def _remove_artifacts(purge: Purge, project: Project) -> None:
@@ -181,8 +187,9 @@ def _purge_model(purge: Purge, model: RegisteredModel) -> None:
         model.purged_at, model.trashed_at, model.description = now, model.trashed_at or now, ""
         model.save(update_fields=["purged_at", "trashed_at", "description"])
         model.versions.filter(trashed_at=None).update(trashed_at=now)
-        for rows in (Ref, Upload, IdempotencyKey):
+        for rows in (Ref, IdempotencyKey):
             rows._default_manager.filter(model=model).delete()
+        _forget_uploads(model.uploads.all())
         _note(purge.actor, model, {"versions": model.last_number})
     purge.of(model.project).models += 1
 
