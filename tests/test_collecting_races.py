@@ -188,6 +188,44 @@ def test_collector_waits_for_a_publication_that_names_a_directory(cast: Cast) ->
     check_integrity()
 
 
+def test_place_that_a_publication_relies_on_meanwhile_is_passed_on_to_it(cast: Cast) -> None:
+    """Its version was not there when the collector looked who still has the place, and is when it has the lock."""
+    model = cast.model()
+    publish(cast.bob, model, {"a": b"shared"})
+    publish(cast.bob, model, {"a": b"2"})
+    digest = send(cast.bob, model, b"shared")
+    publication = Publication(files=[File("a", digest)])
+    Version.objects.filter(number=1).update(trashed_at=timezone.now())
+    purging.empty(Version.objects.filter(number=1))
+    published, go_on = threading.Event(), threading.Event()
+
+    def publisher() -> int:
+        try:
+            with transaction.atomic():
+                version, _ = publish_version(actor=cast.bob, model=model, publication=publication)
+                published.set()
+                go_on.wait(20)
+            return version.number
+        finally:
+            connection.close()
+
+    def collector() -> None:
+        published.wait(20)
+        try:
+            garbage.collect()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        publishing, collecting = pool.submit(publisher), pool.submit(collector)
+        wait_until(lambda: is_waited_for("registry_registeredmodel"))
+        go_on.set()
+        assert publishing.result() == 3
+        collecting.result()
+    assert Occurrence.objects.get(path="a", digest=digest).first_version.number == 3
+    check_integrity()
+
+
 def is_waited_for(table: str) -> bool:
     """Whether somebody waits for a lock with a statement about this table."""
     with connection.cursor() as cursor:
