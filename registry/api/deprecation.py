@@ -14,6 +14,7 @@ from registry.api.documentation import documented
 from registry.api.rooms import Room
 from registry.api.serializers import LimitedText, VersionSerializer
 from registry.models import Version
+from registry.permissions import Action, require
 from registry.services.deprecation import MOST_CHARACTERS, deprecate_version
 
 # A header of our own: Warning (RFC 7234) is obsolete since RFC 9111, and Deprecation (RFC 9745) speaks of the API itself.
@@ -41,6 +42,7 @@ class VersionDeprecation(Room):
     )
     def partial_update(self, request: Request, project: str, model: str, revision: str) -> Response:
         version = self.shown_version()
+        require(request.user, Action.DEPRECATE, version.model.project)
         reason = self.read(DeprecationInput).validated_data["deprecated"]
         return self.show(VersionSerializer, deprecate_version(actor=request.user, version=version, reason=reason))
 

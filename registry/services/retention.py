@@ -6,7 +6,7 @@ Never what a branch, tag or alias names, what lineage names, or what somebody to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Sum
@@ -67,8 +67,8 @@ def preview(rule: RetentionRule) -> Preview:
     return Preview(versions.count(), versions.aggregate(bytes=Sum("tree__size"))["bytes"] or 0)
 
 
-def expendable(rule: RetentionRule) -> VersionQuerySet:
-    """Return the model's versions that the rule does not keep."""
+def expendable(rule: RetentionRule, *, now: datetime | None = None) -> VersionQuerySet:
+    """Return the model's versions that the rule does not keep, now or at another time."""
     live = Version.objects.filter(model=rule.model_id, trashed_at=None)
     versions = live.filter(undeleted_at=None).exclude(
         Exists(Ref.objects.filter(version=OuterRef("pk")))
@@ -80,7 +80,7 @@ def expendable(rule: RetentionRule) -> VersionQuerySet:
         oldest_kept = newest[rule.keep_last - 1 : rule.keep_last].first()
         versions = versions.filter(number__lt=oldest_kept or 0)
     if rule.keep_days:
-        versions = versions.filter(created_at__lt=timezone.now() - timedelta(days=rule.keep_days))
+        versions = versions.filter(created_at__lt=(now or timezone.now()) - timedelta(days=rule.keep_days))
     return versions
 
 
