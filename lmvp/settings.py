@@ -180,7 +180,10 @@ LMVP_MAX_FILE_SIZE = env.int("LMVP_MAX_FILE_SIZE", default=100 * 2**30)
 # An upload that nobody finished or published is forgotten after this long.
 UPLOAD_LIFETIME = timedelta(hours=24)
 # What was deleted can be taken back for so long; then a run of collect_garbage purges it.
-TRASH_LIFETIME = timedelta(days=env.int("LMVP_TRASH_DAYS", default=14))
+_trash_days = env.int("LMVP_TRASH_DAYS", default=14)
+TRASH_LIFETIME = timedelta(days=_trash_days)
+if _trash_days < 0:
+    raise ImproperlyConfigured("LMVP_TRASH_DAYS must be 0 or more.")
 # For so long nothing may have used bytes before they are deleted. Hours, because publishing takes a while too.
 _grace_hours = env.int("LMVP_GARBAGE_GRACE_HOURS", default=24)
 GARBAGE_GRACE = timedelta(hours=_grace_hours)

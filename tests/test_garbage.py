@@ -173,6 +173,21 @@ def test_files_without_a_row_go_when_they_are_old(cast: Cast) -> None:
     assert not Blob.objects.exists()
 
 
+def test_most_of_the_store_is_no_garbage_but_a_wrong_database(cast: Cast, model: RegisteredModel, capsys) -> None:
+    publish(cast.bob, model, {"a": b"known"})
+    contents = [b"file %d" % number for number in range(101)]
+    for content in contents:
+        orphan(content)
+        age(content)
+    call_command("collect_garbage")
+    assert "101 files without a record were left alone" in capsys.readouterr().out
+    assert all(path_of(content).exists() for content in contents)
+    call_command("collect_garbage", "--trust-database")
+    assert "101 files without a record deleted" in capsys.readouterr().out
+    assert not any(path_of(content).exists() for content in contents)
+    assert is_kept(b"known")
+
+
 def test_old_file_with_its_row_stays(cast: Cast, model: RegisteredModel) -> None:
     publish(cast.bob, model, {"a": b"1"})
     age(b"1")

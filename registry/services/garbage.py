@@ -28,6 +28,7 @@ from registry.services.purging import Purge, Purged, purge_due
 
 LOOKED_AT_ONCE = 500
 DELETED_AT_ONCE = 50  # files between two commits
+MOST_ORPHANS = 100  # more, and more than are known: that is not what crashes leave
 SWEPT = (Blob.State.LIVE, Blob.State.DAMAGED)
 
 
@@ -56,6 +57,7 @@ class Report:
     trees: Amount = field(default_factory=Amount)
     orphans: Amount = field(default_factory=Amount)  # files in the store that no row tells of
     abandoned: Amount = field(default_factory=Amount)  # incoming files whose sender is gone
+    unknown: int = 0  # files without a row that were left alone, because they are most of all
     unfinished: bool = False
 
     def lines(self) -> Iterator[str]:
@@ -77,6 +79,11 @@ class Report:
             ("abandoned incoming files", self.abandoned),
         ):
             yield f"{amount.count:,} {words} {would}deleted: {amount.bytes:,} bytes"
+        if self.unknown:
+            yield (
+                f"{self.unknown:,} files without a record were left alone: that is most of the store. Is the database"
+                " (DATABASE_URL) the right one, and not an old copy? If so, run it again with --trust-database."
+            )
         if self.unfinished:
             yield "The time was up before the end; the next run goes on from here."
 
@@ -88,20 +95,29 @@ class _Run:
     cutoff: datetime
     report: Report
     budget: Budget
+    trusts_database: bool = False
 
     @property
     def rehearsal(self) -> bool:
         return self.report.rehearsal
 
 
-def collect(*, grace: timedelta | None = None, rehearsal: bool = False, limit: timedelta | None = None) -> Report:
+def collect(
+    *,
+    grace: timedelta | None = None,
+    rehearsal: bool = False,
+    limit: timedelta | None = None,
+    trust_database: bool = False,
+) -> Report:
     """Do all of it once; a rehearsal counts what would go, and changes nothing. Stops when `limit` is over.
 
-    What is purged now goes in a run after the grace, so a rehearsal is exact. Raises Conflict (another_run).
+    What is purged now goes in a run after the grace, so a rehearsal is exact. Files without a row are left alone when
+    they are most of all, unless the database is to be trusted. Raises Conflict (another_run).
     """
     with run_alone("collect"):
         now, budget = timezone.now(), Budget(limit)
-        run = _Run(now - (settings.GARBAGE_GRACE if grace is None else grace), Report(rehearsal), budget)
+        cutoff = now - (settings.GARBAGE_GRACE if grace is None else grace)
+        run = _Run(cutoff, Report(rehearsal), budget, trust_database)
         report = run.report
         purge = Purge(now - settings.TRASH_LIFETIME, rehearsal=rehearsal, budget=budget, by_project=report.purged)
         report.trashed = retention.apply_rules(rehearsal=rehearsal, budget=budget)
@@ -229,19 +245,38 @@ def _trees_needed(digests: set[str]) -> set[str]:
 
 def _sweep_orphans(run: _Run) -> None:
     """Delete files that a crash left between file and row. A row is made first, so that an upload of the same waits."""
+    if not run.trusts_database and _knows_too_few(run):
+        return
+    for _, orphans in _orphans(run):
+        if run.rehearsal:
+            run.report.orphans.add(orphans.values())
+            continue
+        rows = [Blob(pk=digest, size=size, state=Blob.State.DELETING) for digest, size in sorted(orphans.items())]
+        with transaction.atomic():
+            Blob.objects.bulk_create(rows, ignore_conflicts=True)  # an upload's own row stays, and its file
+        _delete(run, set(orphans), run.report.orphans)
+
+
+def _knows_too_few(run: _Run) -> bool:
+    """Whether most files have no row. Then the database is a wrong or an old one, rather than the files garbage."""
+    known = unknown = 0
+    for with_row, orphans in _orphans(run):
+        known, unknown = known + with_row, unknown + len(orphans)
+    if unknown <= MOST_ORPHANS or unknown <= known:
+        return False
+    run.report.unknown = unknown
+    return True
+
+
+def _orphans(run: _Run) -> Iterator[tuple[int, dict[str, int]]]:
+    """Yield old files of the store, some at a time: how many have a row, and digest and size of the others."""
     before = run.cutoff.timestamp()
     old = (one for one in storage.stored() if one.written_at < before)
     while some := {one.digest: one.size for one in islice(old, LOOKED_AT_ONCE)}:
         if run.budget.is_spent():
             return
-        orphans = some.keys() - _found(Blob.objects.all(), "pk", set(some))
-        if run.rehearsal:
-            run.report.orphans.add(some[digest] for digest in orphans)
-            continue
-        rows = [Blob(pk=digest, size=some[digest], state=Blob.State.DELETING) for digest in sorted(orphans)]
-        with transaction.atomic():
-            Blob.objects.bulk_create(rows, ignore_conflicts=True)  # an upload's own row stays, and its file
-        _delete(run, set(orphans), run.report.orphans)
+        known = _found(Blob.objects.all(), "pk", set(some))
+        yield len(known), {digest: size for digest, size in some.items() if digest not in known}
 
 
 # --- Step by step

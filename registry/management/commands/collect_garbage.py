@@ -19,13 +19,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--grace-hours", type=float, help="how long nothing may have used bytes (LMVP_GARBAGE_GRACE_HOURS)"
         )
+        parser.add_argument(
+            "--trust-database", action="store_true", help="delete files without a record even when they are most of all"
+        )
 
-    def handle(self, *args, dry_run, grace_hours, **options):
+    def handle(self, *args, dry_run, grace_hours, trust_database, **options):
         if grace_hours is not None and not 0 <= grace_hours <= 24 * 366:
             raise CommandError("--grace-hours is 0 to 8784.")
         grace = None if grace_hours is None else timedelta(hours=grace_hours)
         try:
-            report = garbage.collect(grace=grace, rehearsal=dry_run)
+            report = garbage.collect(grace=grace, rehearsal=dry_run, trust_database=trust_database)
         except Refusal as refusal:
             raise CommandError(refusal.message) from refusal
         self.stdout.write("\n".join(report.lines()))
