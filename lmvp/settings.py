@@ -181,6 +181,16 @@ LMVP_ACTIVE_ROOT = Path(env.str("LMVP_ACTIVE_ROOT", default=str(LMVP_DATA_DIR / 
 LMVP_MAX_FILE_SIZE = env.int("LMVP_MAX_FILE_SIZE", default=100 * 2**30)
 # An upload that nobody finished or published is forgotten after this long.
 UPLOAD_LIFETIME = timedelta(hours=24)
+# What was deleted can be taken back for so long; then a run of collect_garbage purges it.
+_trash_days = env.int("LMVP_TRASH_DAYS", default=14)
+TRASH_LIFETIME = timedelta(days=_trash_days)
+if _trash_days < 0:
+    raise ImproperlyConfigured("LMVP_TRASH_DAYS must be 0 or more.")
+# For so long nothing may have used bytes before they are deleted. Hours, because publishing takes a while too.
+_grace_hours = env.int("LMVP_GARBAGE_GRACE_HOURS", default=24)
+GARBAGE_GRACE = timedelta(hours=_grace_hours)
+if _grace_hours < 2:
+    raise ImproperlyConfigured("LMVP_GARBAGE_GRACE_HOURS must be 2 or more: so long may it take to publish.")
 # Django's own bound is for bodies held in memory; JSON bodies here list up to 100,000 files.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000

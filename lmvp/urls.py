@@ -19,8 +19,10 @@ from registry.api import (
     merging,
     naming,
     restoring,
+    retention,
     search,
     tables,
+    trash,
     uploading,
     views,
 )
@@ -43,7 +45,7 @@ VERSION = MODEL + "versions/<str:revision>/"
 
 registry_routes = [
     at("projects/", views.ProjectViewSet, get="list", post="create"),
-    at(PROJECT, views.ProjectViewSet, name="project", get="retrieve", patch="partial_update"),
+    at(PROJECT, views.ProjectViewSet, name="project", get="retrieve", patch="partial_update", delete="destroy"),
     at(PROJECT + "members/", views.MemberViewSet, get="list", post="create"),
     at(PROJECT + "members/<slug:username>/", views.MemberViewSet, patch="partial_update", delete="destroy"),
     at(PROJECT + "invitations/", views.InvitationViewSet, get="list", post="create"),
@@ -51,14 +53,14 @@ registry_routes = [
     at("invitations/accept/", views.AcceptanceViewSet, post="create"),
     at(PROJECT + "events/", events.EventViewSet, get="list"),
     at(PROJECT + "models/", views.ModelViewSet, get="list", post="create"),
-    at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update"),
+    at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update", delete="destroy"),
     at(MODEL + "uploads/", uploading.UploadOfferViewSet, post="create"),
     at("uploads/<uuid:pk>/", uploading.UploadViewSet, name="upload", get="retrieve", put="update", delete="destroy"),
     at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
-    at(VERSION, content.VersionViewSet, name="version", get="retrieve"),
     at(VERSION + "lineage/", lineage.LineageViewSet, get="retrieve"),
     at(VERSION + "tree/", listing.TreeViewSet, get="list"),
     at(VERSION + "tree/<path:path>", listing.TreeViewSet, get="below"),
+    at(VERSION, content.VersionViewSet, name="version", get="retrieve", patch="partial_update", delete="destroy"),
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
@@ -81,6 +83,13 @@ registry_routes = [
     at(MODEL + "aliases/<str:name>/rollback/", naming.RollbackViewSet, post="create"),
     at(VERSION + "restore/", restoring.RestorationViewSet, post="create"),
     at("search/", search.SearchViewSet, get="list"),
+    at("trash/", trash.TrashViewSet, get="projects"),
+    at(PROJECT + "trash/", trash.TrashViewSet, get="models"),
+    at(MODEL + "trash/", trash.TrashViewSet, get="versions"),
+    at(PROJECT + "undelete/", trash.UndeleteViewSet, post="project_back"),
+    at(MODEL + "undelete/", trash.UndeleteViewSet, post="model_back"),
+    at(VERSION + "undelete/", trash.UndeleteViewSet, post="version_back"),
+    at(MODEL + "retention/", retention.RetentionViewSet, get="retrieve", put="update", delete="destroy"),
 ]
 
 urlpatterns = [

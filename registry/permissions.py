@@ -33,6 +33,11 @@ class Action(enum.Enum):
     VIEW_EVENTS = "see the audit log"
     EDIT_PROJECT = "change the project's description"
     OWN_PROJECT = "rename the project or change who sees it"
+    VIEW_TRASH = "see what is in the trash"
+    TRASH = "delete models and versions, and take them back"
+    DEPRECATE = "deprecate versions"
+    SET_RETENTION = "set a model's retention rule"
+    TRASH_PROJECT = "delete the project, and take it back"
 
 
 # The least role that may do it. Writing actions also need a token with write scope, where a token is used.
@@ -54,8 +59,22 @@ NEEDS: dict[Action, Role] = {
     Action.VIEW_EVENTS: Role.MAINTAINER,
     Action.EDIT_PROJECT: Role.MAINTAINER,
     Action.OWN_PROJECT: Role.OWNER,
+    Action.VIEW_TRASH: Role.MAINTAINER,
+    Action.TRASH: Role.MAINTAINER,
+    Action.DEPRECATE: Role.MAINTAINER,
+    Action.SET_RETENTION: Role.MAINTAINER,
+    Action.TRASH_PROJECT: Role.OWNER,
 }
-READING = frozenset({Action.VIEW, Action.VIEW_MEMBERS, Action.VIEW_INVITATIONS, Action.VIEW_UPLOAD, Action.VIEW_EVENTS})
+READING = frozenset(
+    {
+        Action.VIEW,
+        Action.VIEW_MEMBERS,
+        Action.VIEW_INVITATIONS,
+        Action.VIEW_UPLOAD,
+        Action.VIEW_EVENTS,
+        Action.VIEW_TRASH,
+    }
+)
 
 
 def role_in(actor: Actor, project: Project) -> Role | None:
@@ -111,6 +130,17 @@ def require(actor: Actor, action: Action, project: Project) -> None:
             f"You may not {action.value} in {project.name}: it takes the role {needed}, and {yours}."
             " Ask a maintainer or owner of the project.",
         )
+    if action not in READING and not _token_writes(actor):
+        raise Forbidden(
+            "token_scope", f"This access token may only read; to {action.value}, use one with the scope “write”."
+        )
+
+
+def require_of_trashed(actor: Actor, action: Action, project: Project) -> None:
+    """Return when the actor may do this with a project that is in the trash; for whoever may not, it is not there."""
+    role, token = role_in(actor, project), getattr(actor, "access_token", None)
+    if role is None or role < NEEDS[action] or (token and token.project_id and token.project_id != project.name):
+        raise Project.DoesNotExist
     if action not in READING and not _token_writes(actor):
         raise Forbidden(
             "token_scope", f"This access token may only read; to {action.value}, use one with the scope “write”."

@@ -7,16 +7,19 @@ come, and get their key by a rename (disk) or an upload (S3) when they are whole
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import hmac
 import io
 import os
+import secrets
 import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -24,7 +27,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, storages
 
-from registry.digests import CHUNK, chunks_of, digest_stream
+from registry.digests import CHUNK, SHA256, chunks_of, digest_stream
 from registry.errors import Invalid, StorageFull, TooLarge
 
 CHUNKS_AHEAD = 1  # received and written, and still to be hashed
@@ -48,6 +51,7 @@ class Incoming:
             settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=settings.INCOMING_DIR, suffix=".part")
         self.path = Path(name)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # whoever cleans up sees that somebody is writing
         self._file = os.fdopen(descriptor, "wb", buffering=0)
 
     @property
@@ -104,16 +108,20 @@ class Incoming:
             )
 
     def store(self) -> str:
-        """Sync the bytes and give them their key; return their SHA-256. What stood there before is replaced."""
+        """Sync the bytes and give them their key; return their SHA-256. What stood there before is replaced.
+
+        They stay here too until they are discarded: whoever finds them taken away from their key stores them again.
+        """
         with full_disk_said_clearly():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            if not self._file.closed:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
             _store().take(self.path, self.sha256)
         return self.sha256
 
     def discard(self) -> None:
-        """Forget the bytes, unless they have been stored."""
+        """Forget the bytes here; what has been stored stays under its key."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
@@ -124,12 +132,24 @@ class Incoming:
         self.discard()
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What stands under a key: the digest that it is named by, its bytes, and when they were written (seconds)."""
+
+    digest: str
+    size: int
+    written_at: float
+
+
 class _Store(Protocol):
     def take(self, source: Path, digest: str) -> None: ...
     def open(self, digest: str) -> BinaryIO: ...
     def delete(self, digest: str) -> None: ...
     def open_ranges(self, digest: str) -> BinaryIO: ...
     def exists(self, digest: str) -> bool: ...
+    def set_aside(self, digest: str) -> None: ...
+    def stored(self) -> Iterator[Stored]: ...
+    def is_there(self) -> bool: ...
     def check(self) -> None: ...
 
 
@@ -146,7 +166,7 @@ class _Disk:
         target = self._path(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         source.chmod(0o444)
-        source.replace(target)
+        _link(source, target)
         # All the way up, and always: who made the directory may have died before it synced it.
         for directory in (target.parent, self.root, self.root.parent):
             _sync_directory(directory)
@@ -161,6 +181,23 @@ class _Disk:
 
     def exists(self, digest: str) -> bool:
         return self._path(digest).is_file()
+
+    def set_aside(self, digest: str) -> None:
+        shelf = settings.LMVP_DATA_DIR / "quarantine"
+        shelf.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.move(self._path(digest), shelf / digest)
+        _sync_directory(shelf)
+
+    def stored(self) -> Iterator[Stored]:
+        for directory in sorted(self.root.glob("[0-9a-f][0-9a-f]")):
+            for file in os.scandir(directory):
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    about = file.stat(follow_symlinks=False)
+                    yield Stored(directory.name + file.name, about.st_size, about.st_mtime)
+
+    def is_there(self) -> bool:
+        return self.root.is_dir()
 
     def check(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -184,7 +221,6 @@ class _Bucket:
         if found != digest:
             self.delete(digest)
             raise OSError(errno.EIO, f"the store gave back other bytes for {digest}")
-        source.unlink()
 
     def open(self, digest: str) -> BinaryIO:
         file: BinaryIO = self.storage.open(key_of(digest), "rb")  # type: ignore[attr-defined]
@@ -199,6 +235,26 @@ class _Bucket:
 
     def exists(self, digest: str) -> bool:
         return bool(self.storage.exists(key_of(digest)))  # type: ignore[attr-defined]
+
+    def set_aside(self, digest: str) -> None:
+        if self.exists(digest):
+            bucket, key = self.storage.bucket, self._key(key_of(digest))  # type: ignore[attr-defined]
+            bucket.copy({"Bucket": bucket.name, "Key": key}, self._key(f"quarantine/{digest}"))
+            self.delete(digest)
+
+    def stored(self) -> Iterator[Stored]:
+        prefix = self._key("")
+        for item in self.storage.bucket.objects.filter(Prefix=prefix):  # type: ignore[attr-defined]
+            name = item.key.removeprefix(prefix)
+            if name[2:3] == "/":
+                yield Stored(name.replace("/", "", 1), item.size, item.last_modified.timestamp())
+
+    def is_there(self) -> bool:
+        return True  # a bucket that is not there is an error wherever it is asked
+
+    def _key(self, name: str) -> str:
+        location = str(self.storage.location).strip("/")  # type: ignore[attr-defined]
+        return f"{location}/{name}" if location else name
 
     def check(self) -> None:
         self.storage.exists("ready")  # type: ignore[attr-defined]
@@ -269,6 +325,33 @@ def delete_blob(digest: str) -> None:
     _store().delete(digest)
 
 
+def set_aside(digest: str) -> None:
+    """Move damaged bytes out of the store, to `quarantine/`; quiet when they are not there."""
+    _store().set_aside(digest)
+
+
+def stored() -> Iterator[Stored]:
+    """Yield what stands in the store, row or not; only names that are digests."""
+    return (one for one in _store().stored() if SHA256.fullmatch(one.digest))
+
+
+def is_there() -> bool:
+    """Whether the place of all bytes is there at all: a volume that is not mounted is no loss of files."""
+    return _store().is_there()
+
+
+def abandoned(before: float) -> Iterator[Path]:
+    """Yield incoming files that were last written before then (seconds), and that no process has open."""
+    if not settings.INCOMING_DIR.is_dir():
+        return
+    for path in sorted(settings.INCOMING_DIR.glob("*.part*")):
+        with suppress(OSError):  # gone meanwhile, or somebody writes it
+            if path.stat().st_mtime < before:
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield path
+
+
 def check() -> None:
     """Raise OSError (or the store's own error) when bytes could not be kept now."""
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
@@ -334,6 +417,24 @@ def full_disk_said_clearly() -> Iterator[None]:
         raise StorageFull(
             "storage_full", "The server's disk is full, and nothing of this was kept. Ask its administrator for space."
         ) from error
+
+
+def _link(source: Path, target: Path) -> None:
+    """Let the target be the source's bytes, at once; the source stays, unless the file system knows no hard links."""
+    try:
+        os.link(source, target)
+        return
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno in OUT_OF_SPACE:
+            raise
+        source.replace(target)
+        return
+    draft = source.with_suffix(f"{source.suffix}.{secrets.token_hex(4)}")
+    os.link(source, draft)
+    draft.replace(target)
+    draft.unlink(missing_ok=True)  # POSIX leaves it where both were the same file already
 
 
 def _sync_directory(path: Path) -> None:

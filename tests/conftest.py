@@ -13,6 +13,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from registry.models import Version
+from registry.services import purging
 from tests.cast import Cast, make_cast
 
 
@@ -73,7 +74,8 @@ def _sealed_rows_may_go_in_the_end(request: pytest.FixtureRequest):
         return
     request.getfixturevalue("transactional_db")
     yield
-    Version.objects.update(purged_at=timezone.now())
+    Version.objects.filter(trashed_at=None).update(trashed_at=timezone.now())
+    purging.empty(Version.objects.filter(purged_at=None))
     if connection.vendor == "sqlite":
         _empty_the_audit_log()
 

@@ -14,6 +14,7 @@ from accounts.models import User
 from lmvp.client import cli, errors
 from lmvp.client.api import Client
 from registry.models import Blob, RegisteredModel, Version
+from registry.services.deprecation import deprecate_version
 from tests.cast import PASSWORD
 
 
@@ -397,3 +398,19 @@ def test_no_password_is_told(lmvp):
     code, _, err = lmvp("login", "--email", "alice@example.org", "--password-stdin")
     assert code == 2
     assert "no password given; use --password-stdin" in err
+
+
+def test_a_deprecated_version_is_told_to_who_downloads_it(alice, lmvp, weights, cast, tmp_path):
+    alice.publish("vision/digits", weights)
+    version = Version.objects.select_related("model__project").get()
+    deprecate_version(actor=cast.carol, version=version, reason="drifted\x1b[2J, use v2")
+    with pytest.warns(
+        errors.DeprecatedVersion, match=r"vision/digits v1 \(.{12}\) is deprecated: drifted.\[2J, use v2"
+    ):
+        local = alice.download("vision/digits")
+    assert contents(local.path) == contents(weights)
+    code, out, err = lmvp("download", "vision/digits", "-o", tmp_path / "out")
+    assert (code, out) == (0, f"{tmp_path / 'out'}\n")
+    assert err.startswith("warning: vision/digits v1 (")
+    assert err.endswith("use v2\n")
+    assert "\x1b" not in err

@@ -19,6 +19,7 @@ from registry.models import Ref, Role, Visibility
 from registry.services.members import invite
 from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, delete_ref, set_ref
+from registry.services.retention import set_rule
 from registry.services.uploads import Wanted, announce, sign
 from tests.cast import PASSWORD, Cast, client_of, publish
 
@@ -47,6 +48,7 @@ def maintaining(ok: int) -> Statuses:
 VIEW = seeing()
 MEMBERS_VIEW = seeing()  # the same for members; others of an internal or public project see no members
 EVENTS_VIEW = statuses(401, 404, 403, 403, 200, 200, 200, 404)
+TRASH_VIEW = statuses(401, 404, 403, 403, 200, 200, 200, 404)
 OWNING = statuses(401, 404, 403, 403, 403, 200, 403, 404)
 OWN_UPLOAD = statuses(401, 404, 404, 404, 404, 200, 403, 404)
 LEAVING = statuses(401, 404, 204, 403, 204, 204, 403, 404)  # dave himself, or maintainers
@@ -139,6 +141,19 @@ DOORS = [
     Door("POST", VERSION + "restore/", contributing(200), {"alias": "production"}),
     Door("POST", MODEL + "merge/", contributing(200), {"source": "1", "target": "main"}),
     Door("GET", "/v1/search/", statuses(*[200] * 8), query="?q=classifier"),  # for everybody: what each may see
+    Door("DELETE", PROJECT, OWNING),
+    Door("DELETE", MODEL, maintaining(200)),
+    Door("DELETE", VERSION, maintaining(409)),  # a branch names it
+    Door("GET", "/v1/trash/", statuses(401, 200, 200, 200, 200, 200, 200, 200)),
+    Door("GET", PROJECT + "trash/", TRASH_VIEW),
+    Door("GET", MODEL + "trash/", TRASH_VIEW),
+    Door("POST", PROJECT + "undelete/", {**OWNING, "alice": 409}),  # it is in no trash
+    Door("POST", MODEL + "undelete/", maintaining(409)),
+    Door("POST", VERSION + "undelete/", maintaining(409)),
+    Door("PATCH", VERSION, maintaining(200), {"deprecated": "drifted"}),
+    Door("GET", MODEL + "retention/", TRASH_VIEW),
+    Door("PUT", MODEL + "retention/", maintaining(200), {"keep_last": 3}),
+    Door("DELETE", MODEL + "retention/", maintaining(204)),
 ]
 
 
@@ -203,6 +218,7 @@ def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
         invitation = invite(actor=cast.alice, project=cast.project, email="somebody@example.org", role=Role.VIEWER)
     mailed = re.search(r"token=([\w-]+)", mail.outbox[-1].body)
     (offer,) = announce(actor=cast.alice, model=model, files=[Wanted(3)])
+    set_rule(actor=cast.alice, model=model, keep_last=5, keep_days=None)
     assert mailed
     assert offer.upload
     stored = version.model.occurrences.get(path="a/x").digest

@@ -83,7 +83,8 @@ def test_every_refusal_shows_our_error(schema: dict[str, Any]) -> None:
 def test_every_body_is_described(schema: dict[str, Any]) -> None:
     for path, method, operation in operations(schema):
         sent = [parameter for parameter in operation.get("parameters", []) if parameter["in"] in ("body", "formData")]
-        assert bool(sent) == (method in ("post", "put", "patch")), (path, method)
+        says_it_all = path.endswith("/undelete/")  # the address says what is taken back
+        assert bool(sent) == (method in ("post", "put", "patch") and not says_it_all), (path, method)
 
 
 def test_every_registry_body_is_filled_with_an_example(schema: dict[str, Any]) -> None:

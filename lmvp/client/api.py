@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,13 +15,13 @@ from typing import Any, Literal, TextIO
 
 from lmvp.client import files, measurements, transfer
 from lmvp.client.cache import Cache
-from lmvp.client.errors import Conflict, LMVPError, NotFound, ValidationFailed
+from lmvp.client.errors import Conflict, DeprecatedVersion, LMVPError, NotFound, ValidationFailed
 from lmvp.client.files import LocalFile
 from lmvp.client.http import Session, path_of
 from lmvp.client.measurements import Metrics, Row
 from lmvp.client.naming import ModelName, Names
 from lmvp.client.transfer import Fetching
-from lmvp.client.versions import History, LocalModel, Move, Version
+from lmvp.client.versions import History, LocalModel, Move, Version, visible
 
 METRICS_BATCH = 1000
 Revision = str | int
@@ -162,10 +163,13 @@ class Client:
         """Fetch a version's files, checked against their digests.
 
         Without `path` they are read-only and kept in the cache; with it they are written there, to be changed at will.
+        Warns (DeprecatedVersion) of a version that should not be used any more.
         """
         directory = None if path is None else files.directory(path)
         model = self._names.resolve(name)
         version = self._version(model, revision)
+        if version.deprecated:
+            warnings.warn(f"{version} is deprecated: {visible(version.deprecated)}", DeprecatedVersion, stacklevel=2)
         pinned = model.version_path(version.digest)  # a branch may move on meanwhile
         wanted = transfer.list_files(self._session, pinned)
         cache = Cache()

@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 import lmvp
 from lmvp.client.api import Client
-from lmvp.client.errors import LMVPError, ValidationFailed
+from lmvp.client.errors import DeprecatedVersion, LMVPError, ValidationFailed
 from lmvp.client.versions import LocalModel, Version, moment, number, table, visible, when
 
 
@@ -187,7 +188,11 @@ def download(client: Client, args: argparse.Namespace) -> Answer:
     example: lmvp download vision/digits@production -o weights/
     """
     name, revision = _at(args.name)
-    local = client.download(name, revision=revision, path=args.output)
+    with warnings.catch_warnings(record=True) as said:  # told in one line, without the line of code
+        warnings.simplefilter("always", DeprecatedVersion)
+        local = client.download(name, revision=revision, path=args.output)
+    for one in said:
+        sys.stderr.write(f"warning: {one.message}\n")
     return Answer(str(local.path), local)
 
 

@@ -33,6 +33,10 @@ class LMVPError(Exception):
         return type(self)(message, code=self.code, status=self.status, fields=self.fields)
 
 
+class DeprecatedVersion(UserWarning):
+    """A warning, no error: the version works, and its maintainers say why it should not be used any more."""
+
+
 class AuthenticationError(LMVPError):
     """Not signed in, or the credentials are wrong, expired or revoked."""
 

@@ -10,6 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from registry.admin.housekeeping import WithHousekeeping
 from registry.admin.pages import ModelsProjectFilter, ReadOnlyAdmin
 from registry.models import Blob, Occurrence, Upload
 
@@ -18,13 +19,13 @@ DIGITS_SHOWN = 12
 
 
 @admin.register(Blob)
-class BlobAdmin(ReadOnlyAdmin):
-    list_display = ["first_digits", "human_size", "state", "created_at", "used_at"]
+class BlobAdmin(WithHousekeeping, ReadOnlyAdmin):
+    list_display = ["first_digits", "human_size", "state", "created_at", "used_at", "verified_at"]
     list_filter = ["state"]
     search_fields = ["sha256__startswith"]
     search_help_text = "The first digits of a SHA-256."
     ordering = ["-created_at"]
-    fields = ["sha256", "exact_size", "state", "created_at", "used_at"]
+    fields = ["sha256", "exact_size", "state", "created_at", "used_at", "verified_at"]
 
     def details(self, request: HttpRequest, obj: Blob) -> dict[str, Any]:
         places = Occurrence.objects.filter(digest=obj.sha256).select_related("model__project", "first_version")

@@ -11,9 +11,12 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from registry.admin.housekeeping import WithTrash
 from registry.admin.pages import RegistryAdmin, list_link
 from registry.models import Invitation, Membership, Project, RegisteredModel, Role
 from registry.services import members, projects
+
+TRASH = ["trashed_at", "trashed_by", "purged_at"]
 
 
 class MemberInline(admin.TabularInline):
@@ -65,11 +68,15 @@ class InvitationInline(admin.TabularInline):
 
 
 @admin.register(Project)
-class ProjectAdmin(RegistryAdmin):
+class ProjectAdmin(WithTrash, RegistryAdmin):
     list_display = ["name", "visibility", "personal", "member_count", "model_count", "created_at"]
-    list_filter = ["visibility", ("personal_of", admin.EmptyFieldListFilter)]
+    list_filter = [
+        "visibility",
+        ("personal_of", admin.EmptyFieldListFilter),
+        ("trashed_at", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["name"]
-    fields = ["name", "description", "visibility", "personal_of", "created_by", "created_at", "trashed_at"]
+    fields = ["name", "description", "visibility", "personal_of", "created_by", "created_at", *TRASH]
     inlines = [MemberInline, AddedMemberInline, InvitationInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
@@ -84,7 +91,7 @@ class ProjectAdmin(RegistryAdmin):
         return self.fields if obj else self.fields[:3]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> list[str]:
-        fixed = ["personal_of", "created_by", "created_at", "trashed_at"]
+        fixed = ["personal_of", "created_by", "created_at", *TRASH]
         return [*fixed, "name"] if obj and obj.personal_of_id else fixed
 
     def get_inlines(self, request: HttpRequest, obj: Project | None) -> list[type[admin.TabularInline]]:

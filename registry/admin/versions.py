@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from registry import trees
+from registry.admin.housekeeping import WithTrash
 from registry.admin.pages import (
     ModelsProjectFilter,
     ProjectFilter,
@@ -56,15 +57,15 @@ class RefInline(admin.TabularInline):
 
 
 @admin.register(RegisteredModel)
-class RegisteredModelAdmin(RegistryAdmin):
+class RegisteredModelAdmin(WithTrash, RegistryAdmin):
     list_display = ["__str__", "kind", "versions", "created_at", "updated_at"]
-    list_filter = ["kind", ProjectFilter]
+    list_filter = ["kind", ProjectFilter, ("trashed_at", admin.EmptyFieldListFilter)]
     list_select_related = ["project"]
     search_fields = ["name", "project__name"]
     ordering = ["project__name", "name"]
     readonly_fields = [
         *("project", "name", "kind", "default_branch", "versions"),
-        *("created_by", "created_at", "updated_at", "trashed_at"),
+        *("created_by", "created_at", "updated_at", "trashed_at", "trashed_by", "purged_at"),
     ]
     fieldsets = [
         (
@@ -100,16 +101,17 @@ class RegisteredModelAdmin(RegistryAdmin):
 
 
 @admin.register(Version)
-class VersionAdmin(ReadOnlyAdmin):
+class VersionAdmin(WithTrash, ReadOnlyAdmin):
     list_display = ["model", "number", "author", "title", "branch", "created_at", "files", "size"]
     list_display_links = ["model", "number"]
-    list_filter = [ModelsProjectFilter, "model__kind"]
+    list_filter = [ModelsProjectFilter, "model__kind", ("trashed_at", admin.EmptyFieldListFilter)]
     search_fields = ["model__name", "model__project__name", "digest__startswith", "message"]
     date_hierarchy = "created_at"
     ordering = ["-created_at"]
     fields = [
         *("model", "number", "digest", "tree", "author", "author_name", "branch", "parents", "names"),
-        *("message", "metadata", "created_at", "files", "size", "deprecated", "deprecated_at", "trashed_at"),
+        *("message", "metadata", "created_at", "files", "size", "deprecated", "deprecated_at"),
+        *("trashed_at", "trashed_by", "undeleted_at", "purged_at"),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:

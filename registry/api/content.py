@@ -17,6 +17,7 @@ from accounts.authentication import BearerAuthentication
 from registry import connections, trees
 from registry.api import archives, ranges
 from registry.api import documentation as doc
+from registry.api.deprecation import VersionDeprecation, told
 from registry.api.documentation import documented
 from registry.api.errors import refusal
 from registry.api.lineage import WholeVersionSerializer
@@ -30,11 +31,12 @@ from registry.api.serializers import (
     PublicationInput,
     VersionSerializer,
 )
+from registry.api.trash import VersionTrashing
 from registry.digests import base64_of
 from registry.errors import Invalid
 from registry.models import Metric, Ref, Tree
 from registry.permissions import Action, require
-from registry.services import downloads, metrics
+from registry.services import blobs, downloads, metrics
 from registry.services.versions import File, Publication, publish_version
 from registry.storage import Slice
 
@@ -73,7 +75,7 @@ class FormPublicationInput(PublicationInput):
         return measured
 
 
-class VersionViewSet(Room):
+class VersionViewSet(VersionTrashing, VersionDeprecation):
     authentication_classes = [BearerAuthentication, SessionByHeader]
     parser_classes = [LongJSON, WholeForm]
 
@@ -198,7 +200,10 @@ class FileViewSet(Room):
         if request.method != "HEAD" and get_conditional_response(request, etag=f'"{entry.digest}"') is None:
             downloads.note(actor=request.user, version=version)
         connections.release()  # from here on bytes travel
-        return _file_response(request, entry)
+        try:
+            return told(_file_response(request, entry), version)
+        except FileNotFoundError:
+            raise blobs.said_damaged() from None
 
     @documented(
         "Download a whole version",
@@ -214,6 +219,7 @@ class FileViewSet(Room):
         if form not in ("zip", "tar"):
             raise Invalid("invalid_format", f"An archive is “zip” or “tar”, not “{form}”.")
         places = trees.files_between(Tree.objects.contents_of, version.tree_id)
+        blobs.refuse_damaged(place.entry.digest for place in places)  # before the first byte: later is too late
         if request.method != "HEAD":
             downloads.note(actor=request.user, version=version)
         connections.release()
@@ -222,7 +228,7 @@ class FileViewSet(Room):
             stream(places, version.created_at), content_type="application/zip" if form == "zip" else "application/x-tar"
         )
         name = f"{version.model.project.name}-{version.model.name}-v{version.number}.{form}"
-        return _guarded(response, name)
+        return told(_guarded(response, name), version)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         return super().perform_content_negotiation(

@@ -25,12 +25,13 @@ from registry.api.serializers import (
     ProjectSerializer,
     RoleInput,
 )
+from registry.api.trash import ModelTrashing, ProjectTrashing
 from registry.models import Invitation, Membership, Project, RegisteredModel, Role
 from registry.permissions import Action, require
 from registry.services import members, projects, registered_models
 
 
-class ProjectViewSet(Room):
+class ProjectViewSet(ProjectTrashing):
     @documented(
         "List the projects that you may see",
         name="projects_list",
@@ -208,7 +209,7 @@ class AcceptanceViewSet(Room):
         return self.show(AcceptanceSerializer, members.accept_invitation(actor=request.user, token=token))
 
 
-class ModelViewSet(Room):
+class ModelViewSet(ModelTrashing):
     @documented(
         "List the models of a project",
         name="models_list",

@@ -4,6 +4,7 @@ from registry.models.content import Blob, Occurrence, Tree, Upload
 from registry.models.events import Event
 from registry.models.lineage import Artifact, Derivation, Hierarchy
 from registry.models.projects import Invitation, Membership, Project, Role, Visibility
+from registry.models.retention import RetentionRule
 from registry.models.versions import (
     FormerModelName,
     IdempotencyKey,
@@ -31,6 +32,7 @@ __all__ = [
     "Ref",
     "RefMove",
     "RegisteredModel",
+    "RetentionRule",
     "Role",
     "Tree",
     "Upload",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
 from django.utils import timezone
 
@@ -40,11 +40,12 @@ class BlobQuerySet(models.QuerySet["Blob"]):
 
 
 class Blob(models.Model):
-    """Immutable bytes, named by their SHA-256. The row is there only when the bytes are."""
+    """Immutable bytes, named by their SHA-256. A live row is there only when the bytes are."""
 
     class State(models.TextChoices):
         LIVE = "live"
         DELETING = "deleting", "being deleted"
+        DAMAGED = "damaged", "damaged or missing"  # until the same bytes are uploaded again
 
     sha256 = models.CharField(primary_key=True, max_length=64)
     size = models.BigIntegerField()
@@ -53,11 +54,16 @@ class Blob(models.Model):
     used_at = models.DateTimeField(
         default=timezone.now, db_index=True, help_text="Last promised or published; unused ones are collected."
     )
+    verified_at = models.DateTimeField(null=True, blank=True, help_text="When its bytes were last read and hashed.")
 
     objects = BlobQuerySet.as_manager()
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(size__gte=0), name="blob_size_is_not_negative")]
+        indexes = [
+            models.Index(fields=["verified_at"], name="blobs_longest_unverified"),
+            models.Index(fields=["state"], condition=Q(state__in=["deleting", "damaged"]), name="blobs_not_live"),
+        ]
 
     def __str__(self) -> str:
         return self.sha256
@@ -70,10 +76,24 @@ class TreeQuerySet(models.QuerySet["Tree"]):
 
     def contents_of(self, digests: Collection[str]) -> dict[str, bytes]:
         """Return the canonical bytes of many directories by digest: a query for every few hundred. All must be there."""
+        return self._contents(digests, "")
+
+    def held_contents_of(self, digests: Collection[str]) -> dict[str, bytes]:
+        """Return the same of rows that stay until the transaction ends: the collector waits for whoever holds them.
+
+        FOR KEY SHARE, so that publishers do not wait for each other. On SQLite a writing transaction is alone anyway.
+        """
+        return self._contents(digests, " FOR KEY SHARE" if connections[self.db].vendor == "postgresql" else "")
+
+    def _contents(self, digests: Collection[str], lock: str) -> dict[str, bytes]:
         wanted, found = sorted(set(digests)), dict[str, bytes]()
         for start in range(0, len(wanted), DIRECTORIES_AT_ONCE):
-            rows = self.filter(pk__in=wanted[start : start + DIRECTORIES_AT_ONCE]).values_list("digest", "content")
-            found.update((digest, bytes(content)) for digest, content in rows)
+            some = wanted[start : start + DIRECTORIES_AT_ONCE]
+            places = ", ".join(["%s"] * len(some))
+            rows = self.raw(
+                f"SELECT digest, content FROM registry_tree WHERE digest IN ({places}) ORDER BY digest{lock}", some
+            )
+            found.update((tree.digest, bytes(tree.content)) for tree in rows)
         if len(found) < len(wanted):
             raise Tree.DoesNotExist
         return found

@@ -56,6 +56,17 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         mine = Membership.objects.filter(project=models.OuterRef("pk"), user=actor.pk)
         return self.annotate(role=models.Subquery(mine.values("role")[:1]))
 
+    def in_trash(self) -> ProjectQuerySet:
+        """Those that can still be taken back, the newest first."""
+        return self.filter(trashed_at__isnull=False, purged_at=None).order_by("-trashed_at", "-pk")
+
+    def owned_by(self, actor: Actor) -> ProjectQuerySet:
+        """Those whose owner the actor is, in the trash or not; an access token bound to a project narrows them to it."""
+        mine = Membership.objects.filter(user=actor.pk, role=Role.OWNER)
+        projects = self.filter(pk__in=mine.values("project"))
+        token = getattr(actor, "access_token", None)
+        return projects.filter(name=token.project_id) if token and token.project_id else projects
+
     def named(self, name: str) -> Project:
         """Return the project of this name or former name; Project.DoesNotExist otherwise."""
         found = self.filter(name=name).first()
@@ -79,6 +90,12 @@ class Project(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     trashed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    trashed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+    purged_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when only its name is left."
+    )
 
     objects = ProjectQuerySet.as_manager()
     found_by: User | None = None  # whose `role` with_role_of() has annotated

@@ -57,13 +57,27 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
     def visible_to(self, actor: Actor) -> RegisteredModelQuerySet:
         return self.filter(project__in=Project.objects.visible_to(actor), trashed_at=None)
 
+    def in_trash(self) -> RegisteredModelQuerySet:
+        """Those that can still be taken back, the newest first."""
+        return self.filter(trashed_at__isnull=False, purged_at=None).order_by("-trashed_at", "-pk")
+
     def named(self, name: str) -> RegisteredModel:
         """Return the model of this name or former name, without regard to case; DoesNotExist otherwise."""
         found = self.filter(name__iexact=name).first()
         return found or self.get(former_names__name__iexact=name)
 
     def locked(self, pk: int) -> RegisteredModel:
-        """Return the model's row, locked until the transaction ends, with its project."""
+        """Return the model's row, locked until the transaction ends, with its project.
+
+        DoesNotExist when it, or its project, was deleted meanwhile: nothing is added to what is in the trash.
+        """
+        model = self.locked_anyhow(pk)
+        if model.trashed_at or model.project.trashed_at:
+            raise self.model.DoesNotExist
+        return model
+
+    def locked_anyhow(self, pk: int) -> RegisteredModel:
+        """Return the same in the trash or not: for what moves in and out of the trash."""
         return self.select_related("project").select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
     def for_listing(self) -> RegisteredModelQuerySet:
@@ -92,6 +106,12 @@ class RegisteredModel(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now_add=True, db_index=True, help_text="When its newest version came.")
     trashed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    trashed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+    purged_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when only its name is left."
+    )
 
     objects = RegisteredModelQuerySet.as_manager()
 
@@ -145,6 +165,10 @@ ANCESTORS_DOWN_TO = """
 class VersionQuerySet(models.QuerySet["Version"]):
     def visible_to(self, actor: Actor) -> VersionQuerySet:
         return self.filter(model__in=RegisteredModel.objects.visible_to(actor), trashed_at=None)
+
+    def in_trash(self) -> VersionQuerySet:
+        """Those that can still be taken back, the newest first."""
+        return self.filter(trashed_at__isnull=False, purged_at=None).order_by("-trashed_at", "-number")
 
     def for_listing(self) -> VersionQuerySet:
         """With all that a line of the history shows of one model's versions, in a fixed number of queries."""
@@ -205,7 +229,10 @@ class VersionQuerySet(models.QuerySet["Version"]):
 
 
 class Version(models.Model):
-    """An immutable commit of one registered model. A trigger in the database guards every column but the last four."""
+    """An immutable commit of one registered model. A trigger in the database guards every column down to created_at.
+
+    Purging alone empties tree, message and metadata, in the one UPDATE that sets purged_at; that is never undone.
+    """
 
     model = models.ForeignKey(RegisteredModel, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -220,6 +247,17 @@ class Version(models.Model):
     deprecated = models.CharField(max_length=500, blank=True, help_text="Why it should not be used any more.")
     deprecated_at = models.DateTimeField(null=True, blank=True)
     trashed_at = models.DateTimeField(null=True, blank=True)
+    trashed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Nobody: the model's retention rule.",
+    )
+    undeleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When somebody took it back from the trash: retention rules spare it since."
+    )
     purged_at = models.DateTimeField(
         null=True, blank=True, help_text="Since when only number, digest and parents are left."
     )
@@ -231,6 +269,11 @@ class Version(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["model", "number"], name="one_version_per_number"),
             models.UniqueConstraint(fields=["model", "digest"], name="one_version_per_digest"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["model", "trashed_at"], condition=Q(trashed_at__isnull=False), name="versions_in_the_trash"
+            )
         ]
 
     def __str__(self) -> str:

@@ -11,32 +11,77 @@ from django.utils import timezone
 from registry import connections
 from registry.errors import Busy
 from registry.models import Blob
-from registry.storage import Incoming
+from registry.services import events
+from registry.storage import Incoming, blob_exists
 
 BATCH = 500
 PATIENCE = 30.0  # seconds that an upload waits for the collector to finish deleting the same bytes
 
 
 def keep(*, incoming: Incoming) -> Blob:
-    """Make the blob of bytes that have arrived. A live row already there is success; bytes being deleted are awaited."""
+    """Make the blob of bytes that have arrived. A live row already there is success; bytes being deleted are awaited.
+
+    Bytes that were found damaged or missing are healed by the ones that arrived.
+    """
     deadline = time.monotonic() + PATIENCE
     while True:
         blob = Blob.objects.filter(pk=incoming.sha256).first()
-        if blob is None:
-            return _store(incoming)
-        if blob.state == Blob.State.LIVE and refresh(digests=[blob.pk]):
+        if blob is None and (blob := _store(incoming)):
             return blob
+        if blob and blob.state == Blob.State.LIVE and refresh(digests=[blob.pk]):
+            return blob
+        if blob and blob.state == Blob.State.DAMAGED and _heal(incoming):
+            return Blob.objects.get(pk=blob.pk)
         if time.monotonic() > deadline:
             raise Busy("being_deleted", "The same bytes are just being deleted here. Send the file again in a minute.")
         connections.release()
         time.sleep(0.1)
 
 
-def _store(incoming: Incoming) -> Blob:
+def _store(incoming: Incoming) -> Blob | None:
+    """Store the bytes and make their row. None where somebody else made one meanwhile: it is to be looked at.
+
+    It may be the collector's, who is just taking an orphaned file of the same name away, and these bytes with it.
+    """
     connections.release()  # syncing a large file takes seconds
     incoming.store()
-    blob, _ = Blob.objects.get_or_create(pk=incoming.sha256, defaults={"size": incoming.size})
-    return blob
+    blob, is_ours = Blob.objects.get_or_create(pk=incoming.sha256, defaults={"size": incoming.size})
+    return blob if is_ours else None
+
+
+def _heal(incoming: Incoming) -> bool:
+    """Store the bytes again for a row that has none, and make it live; False when it has changed meanwhile."""
+    connections.release()
+    incoming.store()
+    with transaction.atomic():
+        row = Blob.objects.filter(pk=incoming.sha256, state=Blob.State.DAMAGED).select_for_update(no_key=True).first()
+        # Whoever sets damaged bytes aside holds this lock: from here on what stands there is what just arrived.
+        if row is None or not blob_exists(row.pk):
+            return False
+        make_live(row)
+    return True
+
+
+def make_live(row: Blob) -> None:
+    """Let a damaged blob be used again, whose bytes stand in the store; in the transaction that locked its row."""
+    row.state, row.used_at, row.verified_at = Blob.State.LIVE, timezone.now(), None
+    row.save(update_fields=["state", "used_at", "verified_at"])
+    events.record(actor=None, action="blob.healed", project=None, subject=row.pk)
+
+
+def refuse_damaged(digests: Iterable[str]) -> None:
+    """Raise Busy (blob_damaged) when the bytes of one of these are known to be damaged or missing."""
+    damaged = Blob.objects.filter(state=Blob.State.DAMAGED).values_list("pk", flat=True)
+    if not set(damaged).isdisjoint(digests):
+        raise said_damaged()
+
+
+def said_damaged() -> Busy:
+    return Busy(
+        "blob_damaged",
+        "The bytes of a file of this version are damaged or missing on the server. Upload the same file again to heal"
+        " it (publish it anew), or ask the administrator for the backup.",
+    )
 
 
 def refresh(*, digests: Iterable[str]) -> set[str]:

@@ -36,7 +36,7 @@ class Commit:
 
 
 def lock_model(model: RegisteredModel) -> RegisteredModel:
-    """Return the model's row, locked until the transaction ends, with its project."""
+    """Return the model's row, locked until the transaction ends, with its project; DoesNotExist for one in the trash."""
     return RegisteredModel.objects.locked(model.pk)
 
 
@@ -111,7 +111,8 @@ def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
 
 
 def _write_occurrences(version: Version, parent: Version | None) -> None:
-    places = trees.brought(Tree.objects.contents_of, version.tree_id, parent.tree_id if parent else None)
+    # Held: what is read here is what the occurrences will name, and the collector must not take it in between.
+    places = trees.brought(Tree.objects.held_contents_of, version.tree_id, parent.tree_id if parent else None)
     rows: Iterable[Occurrence] = (
         Occurrence(model_id=version.model_id, path=place.path, digest=place.entry.digest, first_version=version)
         for place in places

@@ -48,7 +48,7 @@ def log_metrics(*, actor: User, version: Version, measured: Sequence[Measured]) 
     require(actor, Action.LOG_METRICS, version.model.project)
     check(measured)
     with transaction.atomic():
-        Version.objects.select_for_update(no_key=True).get(pk=version.pk)
+        Version.objects.select_for_update(no_key=True).get(pk=version.pk, trashed_at=None)
         added = add(actor=actor, version=version, measured=measured)
         if added:
             events.record(

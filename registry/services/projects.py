@@ -52,6 +52,9 @@ def create_project(*, actor: User, name: str, description: str = "", visibility:
         raise Forbidden(
             "token_scope", "This access token may not create projects: it reads only, or opens one project."
         )
+    if Project.objects.in_trash().owned_by(actor).filter(name=name).exists():
+        said = f"Your project “{name}” is in the trash. Take it back, or choose another name."
+        raise ValidationError({"name": ValidationError(said, code="name_taken")})
     with transaction.atomic():
         _claim(name)
         project = Project(name=name, description=description, visibility=visibility, created_by=actor)

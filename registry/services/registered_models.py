@@ -33,7 +33,8 @@ def create_model(
     require(actor, Action.CREATE_MODEL, project)
     model = RegisteredModel(project=project, name=name, kind=kind, description=description, created_by=actor)
     with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # names are given one after the other
+        # Names are given one after the other, and none in a project that was deleted meanwhile.
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk, trashed_at=None)
         _refuse_taken(project, name)
         model.full_clean(exclude=["project", "created_by"])
         model.save()
@@ -90,12 +91,9 @@ def _move_name(model: RegisteredModel, name: str) -> None:
 
 
 def _refuse_taken(project: Project, name: str) -> None:
-    taken = RegisteredModel.objects.filter(project=project, name__iexact=name).exists()
-    if taken or FormerModelName.objects.filter(project=project, name__iexact=name).exists():
-        raise ValidationError(
-            {
-                "name": ValidationError(
-                    f"{project.name} has a model of the name “{name}”, or had one.", code="name_taken"
-                )
-            }
-        )
+    there = RegisteredModel.objects.filter(project=project, name__iexact=name).first()
+    if there or FormerModelName.objects.filter(project=project, name__iexact=name).exists():
+        said = f"{project.name} has a model of the name “{name}”, or had one."
+        if there and there.trashed_at and not there.purged_at:
+            said = f"{project.name} has a model “{there.name}” in the trash. Take it back, or choose another name."
+        raise ValidationError({"name": ValidationError(said, code="name_taken")})

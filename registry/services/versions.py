@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts.models import User
 from registry import trees
 from registry.digests import SHA256, canonical_json, digest_bytes
-from registry.errors import Conflict, Invalid
+from registry.errors import Busy, Conflict, Invalid
 from registry.models import Blob, IdempotencyKey, Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
 from registry.services import blobs, commits, derivations, metrics, refs, uploads
@@ -104,9 +104,9 @@ def publish_version(
     for attempt in range(OPTIMISTIC_TRIES + 1):
         try:
             return _publish(actor, model, draft, built_under_lock=attempt == OPTIMISTIC_TRIES)
-        except _HeadMoved:
-            continue
-    raise AssertionError("under the lock the head does not move")
+        except (_HeadMoved, Tree.DoesNotExist):
+            continue  # or the collector took a directory after it was saved, and before this version named it
+    raise Busy("being_deleted", "Directories of this version are being cleaned up just now. Publish it again.")
 
 
 def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_lock: bool) -> tuple[Version, bool]:
@@ -260,6 +260,11 @@ def _by_key(actor: User, model: RegisteredModel, publication: Publication) -> Ve
     if kept and kept.body_sha256 != publication.fingerprint():
         raise Conflict(
             "idempotency_mismatch", "This Idempotency-Key was used for something else. Use a new key for a new version."
+        )
+    if kept and kept.version.trashed_at:
+        raise Conflict(
+            "in_trash",
+            f"This call made version {kept.version.number}, which is in the trash. Take it back, or use a new key.",
         )
     return kept.version if kept else None
 

@@ -1,0 +1,47 @@
+"""One run at a time of a piece of housekeeping, on however many machines: a lock that ends with its process."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import connection
+
+from registry.errors import Conflict
+
+LOCKS = {"collect": 0x6C6D7671, "verify": 0x6C6D7672}  # in PostgreSQL's one namespace of advisory locks
+
+
+@contextmanager
+def run_alone(work: str) -> Iterator[None]:
+    """Hold the lock of this work; Conflict (another_run) when somebody else does."""
+    if connection.vendor == "postgresql":
+        with _advisory_lock(work):
+            yield
+        return
+    settings.LMVP_DATA_DIR.mkdir(parents=True, exist_ok=True)
+    with open(settings.LMVP_DATA_DIR / f"{work}.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _another(work) from None
+        yield
+
+
+@contextmanager
+def _advisory_lock(work: str) -> Iterator[None]:
+    own = connection.copy()  # a connection of its own: the other one is given back while files are read
+    try:
+        with own.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCKS[work]])
+            if cursor.fetchone() != (True,):
+                raise _another(work)
+        yield
+    finally:
+        own.close()
+
+
+def _another(work: str) -> Conflict:
+    return Conflict("another_run", f"Another run ({work}) is going on. Wait for its end, or leave it to that one.")

@@ -1,0 +1,35 @@
+"""Every management command, with its options, stands in the manual of whoever runs the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.management import load_command_class
+
+ROOT = Path(__file__).resolve().parent.parent
+MANUAL = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+COMMANDS = [path.stem for path in (ROOT / "registry" / "management" / "commands").glob("[a-z]*.py")]
+DJANGO = {
+    "-h",
+    "--version",
+    "-v",
+    "--settings",
+    "--pythonpath",
+    "--traceback",
+    "--no-color",
+    "--force-color",
+    "--skip-checks",
+}
+
+
+def test_there_are_commands() -> None:
+    assert {"serve", "collect_garbage", "verify_blobs"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_stands_in_the_manual(command: str) -> None:
+    assert f"manage.py {command}" in MANUAL
+    parser = load_command_class("registry", command).create_parser("manage.py", command)
+    options = {action.option_strings[0] for action in parser._actions if action.option_strings}
+    assert {option for option in options - DJANGO if option not in MANUAL} == set()
