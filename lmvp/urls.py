@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, uploading, views
+from registry.api import artifact_content, artifacts, comparison, content, naming, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -25,6 +25,7 @@ def at(address: str, viewset: type[Room], name: str | None = None, **actions: st
 PROJECT = "projects/<slug:project>/"
 MODEL = PROJECT + "models/<str:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+ARTIFACT = "artifacts/<str:artifact>/"
 
 registry_routes = [
     at("projects/", views.ProjectViewSet, get="list", post="create"),
@@ -47,6 +48,15 @@ registry_routes = [
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
     at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
+    at(PROJECT + "uploads/", uploading.ProjectUploadOfferViewSet, post="create"),
+    at(PROJECT + "hierarchies/", artifacts.HierarchyViewSet, get="list", post="create"),
+    at("artifacts/", artifacts.ArtifactViewSet, get="list", post="create"),
+    at("artifacts/$tree/", artifacts.ArtifactTreeViewSet, post="create"),
+    at(ARTIFACT, artifacts.ArtifactViewSet, name="artifact", get="retrieve", put="update", delete="destroy"),
+    at(ARTIFACT + "$tree/", artifacts.ArtifactViewSet, get="tree"),
+    at(ARTIFACT + "$expand/", artifacts.ArtifactViewSet, get="expand"),
+    at(ARTIFACT + "$metadata/", artifacts.ArtifactViewSet, get="metadata"),
+    at(ARTIFACT + "$download/", artifact_content.ArtifactContentViewSet, get="download"),
     at(MODEL + "branches/", naming.BranchViewSet, get="list"),
     at(MODEL + "branches/<str:name>/", naming.BranchViewSet, get="retrieve"),
     at(MODEL + "branches/<str:name>/moves/", naming.BranchViewSet, get="moves"),

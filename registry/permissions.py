@@ -23,6 +23,7 @@ class Action(enum.Enum):
     CREATE_MODEL = "create models"
     PUBLISH = "publish versions"
     LOG_METRICS = "log metrics"
+    RECORD_LINEAGE = "record artifacts and hierarchies"
     MOVE_REF = "set or move tags and aliases"
     MOVE_PROTECTED_REF = "move protected names"
     EDIT_MODEL = "change or rename models"
@@ -41,6 +42,7 @@ NEEDS: dict[Action, Role] = {
     Action.CREATE_MODEL: Role.CONTRIBUTOR,
     Action.PUBLISH: Role.CONTRIBUTOR,
     Action.LOG_METRICS: Role.CONTRIBUTOR,
+    Action.RECORD_LINEAGE: Role.CONTRIBUTOR,
     Action.MOVE_REF: Role.CONTRIBUTOR,
     Action.MOVE_PROTECTED_REF: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,

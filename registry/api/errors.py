@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.errors import Forbidden, Refusal, Throttled
-from registry.models import Ref, RegisteredModel, Tree, Version
+from registry.models import Artifact, Ref, RegisteredModel, Tree, Version
 
 SIGN_IN = "Sign in first: send “Authorization: Bearer <access>” with the token of /auth/login/, or an access token."
 HIDDEN = {
@@ -29,6 +29,7 @@ HIDDEN = {
     Tree: "This version has no such file or directory. …/tree/ lists what it has.",
     RegisteredModel: "This project has no such model, or no more.",
     Ref: "This model has no such name.",
+    Artifact: "There is no such artifact, or none that you may see. GET /v1/artifacts/ lists those that there are.",
 }
 
 
