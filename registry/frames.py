@@ -98,7 +98,7 @@ def _cell(text: str) -> Any:
     return _Number(text) if NUMBER.fullmatch(text) and math.isfinite(float(text)) else text
 
 
-def from_parquet(stream: BinaryIO) -> Table:
+def from_parquet(stream: BinaryIO, *, most_group_bytes: int = MOST_GROUP_BYTES) -> Table:
     """Read Parquet by row groups. Raises NoReader without pyarrow, NoTable for what is no Parquet or would not fit."""
     try:
         import pyarrow
@@ -110,8 +110,8 @@ def from_parquet(stream: BinaryIO) -> Table:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise NoTable(f"pyarrow says: {error}") from error
     about = file.metadata
-    if max((about.row_group(n).total_byte_size for n in range(about.num_row_groups)), default=0) > MOST_GROUP_BYTES:
-        raise NoTable(f"a row group is larger than the {MOST_GROUP_BYTES:,} bytes that are read at once")
+    if max((about.row_group(n).total_byte_size for n in range(about.num_row_groups)), default=0) > most_group_bytes:
+        raise NoTable(f"a row group is larger than the {most_group_bytes:,} bytes that are read at once")
     return _columns(file.schema_arrow.names), _parquet_rows(file, pyarrow.ArrowException)
 
 

@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.services.access_tokens import create_access_token
 from registry.models import Ref, Role, Visibility
+from registry.services.artifacts import Recording, record_artifact
 from registry.services.members import invite
 from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, set_ref
@@ -54,6 +55,7 @@ LEAVING = statuses(401, 404, 204, 403, 204, 204, 403, 404)  # dave himself, or m
 PROJECT = "/v1/projects/<slug:project>/"
 MODEL = PROJECT + "models/<str:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+ARTIFACT = "/v1/artifacts/<str:artifact>/"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Door:
     @property
     def operation(self) -> str:
         return f"{self.method} {self.route}"
+
+    @property
+    def in_project(self) -> bool:
+        """Whether it leads to something of a project: by its address, or by an artifact's."""
+        return "<slug:project>" in self.route or ("artifacts/" in self.route and self.answers["charlie"] == 404)
 
 
 def refs(plural: str, name: str, *, body: Any = None) -> list[Door]:
@@ -115,6 +122,19 @@ DOORS = [
     Door("GET", MODEL + "compare/<str:base>...<str:head>/", VIEW, place={"base": "1", "head": "1"}),
     Door("GET", VERSION + "metrics/", VIEW),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
+    Door("POST", PROJECT + "uploads/", contributing(200), [{"size": 3}]),
+    Door("GET", PROJECT + "hierarchies/", VIEW),
+    Door("POST", PROJECT + "hierarchies/", contributing(201), {"name": "runs", "level_labels": {"0": "run"}}),
+    Door("GET", "/v1/artifacts/", statuses(200, 200, 200, 200, 200, 200, 200, 200)),
+    Door("POST", "/v1/artifacts/", contributing(201), {"project": "vision", "data": {}}),
+    Door("POST", "/v1/artifacts/$tree/", VIEW, {"root_id": "ARTIFACT"}),
+    Door("GET", ARTIFACT, VIEW),
+    Door("PUT", ARTIFACT, contributing(200), {"data": {"n": 1}}),
+    Door("DELETE", ARTIFACT, contributing(204)),
+    Door("GET", ARTIFACT + "$tree/", VIEW),
+    Door("GET", ARTIFACT + "$expand/", VIEW),
+    Door("GET", ARTIFACT + "$metadata/", VIEW),
+    Door("GET", ARTIFACT + "$download/", VIEW),
     *refs("branches", "main"),
     *refs("tags", "release", body={"revision": "1"}),
     *refs("aliases", "production", body={"revision": "1"}),
@@ -155,15 +175,19 @@ class Place:
     invitation: int
     upload: str
     href: str
+    artifact: str
 
     def url(self, door: Door) -> str:
         pk = self.upload if "uuid" in door.route else str(self.invitation)
         values = {"project": "vision", "model": "classifier", "revision": "1", "username": "dave", "pk": pk}
+        values["artifact"] = self.artifact
         return re.sub(r"<\w+:(\w+)>", lambda match: (values | door.place)[match[1]], door.route)
 
     def body(self, door: Door) -> Any:
         if door.body == {"token": "MAILED"}:
             return {"token": self.mailed}
+        if door.body == {"root_id": "ARTIFACT"}:
+            return {"root_id": self.artifact}
         if isinstance(door.body, dict) and "files" in door.body:
             return {"files": [{"path": "b", "sha256": self.stored}]}
         return door.body
@@ -182,7 +206,9 @@ def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
     stored = version.model.occurrences.get(path="a/x").digest
     query = "&".join(f"{key}={value}" for key, value in sign(offer.upload).items())
     href = f"/v1/uploads/{offer.upload.pk}/?{query}"
-    return Place(cast, stored, mailed[1], invitation.pk, str(offer.upload.pk), href)
+    recording = Recording(data={"content": {"n": 1}}, project="vision")
+    artifact = record_artifact(actor=cast.alice, recording=recording)
+    return Place(cast, stored, mailed[1], invitation.pk, str(offer.upload.pk), href, artifact.pk)
 
 
 def caller(cast: Cast, name: str) -> APIClient:
@@ -239,7 +265,7 @@ def test_project_that_is_open_to_others(place: Place, door: Door, visibility: st
 
 
 def _open_answer(door: Door, visibility: str, name: str) -> int:
-    if "<slug:project>" not in door.route:
+    if not door.in_project:
         return door.answers[name]  # nothing of a project: lists, uploads, invitations
     if door.answers is VIEW and (visibility == Visibility.PUBLIC or name != "anonymous"):
         return 200
