@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import artifact_content, artifacts, comparison, content, naming, uploading, views
+from registry.api import artifact_content, artifacts, comparison, content, hierarchies, naming, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -49,7 +49,7 @@ registry_routes = [
     at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
     at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
     at(PROJECT + "uploads/", uploading.ProjectUploadOfferViewSet, post="create"),
-    at(PROJECT + "hierarchies/", artifacts.HierarchyViewSet, get="list", post="create"),
+    at(PROJECT + "hierarchies/", hierarchies.HierarchyViewSet, get="list", post="create"),
     at("artifacts/", artifacts.ArtifactViewSet, get="list", post="create"),
     at("artifacts/$tree/", artifacts.ArtifactTreeViewSet, post="create"),
     at(ARTIFACT, artifacts.ArtifactViewSet, name="artifact", get="retrieve", put="update", delete="destroy"),

@@ -581,6 +581,15 @@ def test_tree_is_nested(cast: Cast, pipeline: Hierarchy) -> None:
     assert client.post("/v1/artifacts/$tree", {"root_id": leaf.pk, "max_depth": None}).json() == shown(leaf)
 
 
+@pytest.mark.parametrize("address", ["$tree", "$tree/", "%24tree", "%24tree/"])
+@pytest.mark.parametrize("prefix", ["/v1", "/api/v1"])
+def test_dollar_is_spelled_as_programs_spell_it(cast: Cast, prefix: str, address: str) -> None:
+    root = chain(cast, 1)[0].pk
+    client = client_of(cast.bob)
+    assert client.post(f"{prefix}/artifacts/{address}", {"root_id": root}).json()["id"] == root
+    assert client.get(f"{prefix}/artifacts/{root}/{address}").json()["children"] == []
+
+
 def test_tree_is_one_query(cast: Cast) -> None:
     line = chain(cast, 20)
     with CaptureQueriesContext(connection) as seen:

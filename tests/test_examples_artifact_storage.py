@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.http_client import alice_at
-from tests.servers import ROOT, running_server
+from tests.servers import ROOT, empty_database, running_server
 
 
 def example(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -36,8 +36,8 @@ def test_with_a_server_of_its_own() -> None:
 
 
 def test_with_a_server_that_runs_and_again(tmp_path: Path) -> None:
-    with running_server(tmp_path) as server:
-        token = alice_at(server, {}).token
+    with empty_database() as env, running_server(tmp_path, **env) as server:
+        token = alice_at(server, env).token
         check(example("--project", "vision", LMVP_SERVER=server.url, LMVP_TOKEN=token), "vision")
         check(example("--server", f"{server.url}/", "--token", token), "alice")
 

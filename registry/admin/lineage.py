@@ -36,7 +36,7 @@ class HierarchyAdmin(ReadOnlyAdmin):
 @admin.register(Artifact)
 class ArtifactAdmin(ReadOnlyAdmin):
     list_display = ["id", "project", "hierarchy_name", "level", "created_by", "created_at", "updated_at"]
-    list_filter = [ProjectFilter, "level"]
+    list_filter = [ProjectFilter, ("version", admin.EmptyFieldListFilter)]
     search_fields = ["id__istartswith", "project__name", "content__sha256__startswith"]
     search_help_text = "The beginning of an id or of the SHA-256 of a content, or a project."
     ordering = ["-id"]

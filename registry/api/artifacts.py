@@ -1,4 +1,4 @@
-"""The calls about hierarchies and artifacts: parse, call one service, answer. Their bytes are in artifact_content."""
+"""The calls about artifacts: parse, call one service, answer. What they hold goes out by artifact_content."""
 
 from __future__ import annotations
 
@@ -24,19 +24,13 @@ from registry.api.parsers import ArrivedFile
 from registry.api.rooms import Room
 from registry.api.serializers import JSONText
 from registry.errors import Invalid
-from registry.models import Artifact, Hierarchy
+from registry.models import Artifact
 from registry.permissions import Action, require
 from registry.services import artifacts, hierarchies
 from registry.services.artifacts import Content, Recording
 from registry.services.projects import find_project
 from registry.storage import Incoming
 
-HIERARCHY = {
-    "name": "ml_pipeline",
-    "project": "digits",
-    "level_labels": {"0": "experiment", "1": "model", "2": "predictions"},
-    "created_at": doc.TIME,
-}
 ARTIFACT = {
     "id": "01K2ZP5Q7V3C8Y0M4N6R9T1W2X",
     "parent_id": None,
@@ -66,21 +60,6 @@ EXPANDED = ARTIFACT | {"level_label": "experiment"}
 TREE = EXPANDED | {"children": [EXPANDED | {"level": 1, "level_label": "model", "children": []}]}
 LARGEST_PAGE = 200
 LAST_PAGE = 10**9
-
-
-class HierarchySerializer(serializers.ModelSerializer[Hierarchy]):
-    project = serializers.CharField(source="project.name")
-
-    class Meta:
-        model = Hierarchy
-        fields = ["name", "project", "level_labels", "created_at"]
-
-
-class HierarchyInput(Input):
-    name = serializers.CharField(max_length=hierarchies.MOST_CHARACTERS)
-    level_labels = serializers.DictField(
-        child=serializers.CharField(trim_whitespace=False), help_text='{"0": "experiment", "1": "model"}'
-    )
 
 
 class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
@@ -192,36 +171,6 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= most):
         raise Invalid("invalid", f"`{name}` is a number from 1 to {most:,}.", fields={name: ["invalid"]})
     return int(text)
-
-
-class HierarchyViewSet(Room):
-    @documented(
-        "List the hierarchies of a project",
-        name="hierarchies_list",
-        tag="artifacts",
-        answer=(200, "A page of hierarchies.", doc.page_of(HIERARCHY)),
-        query=doc.PAGES,
-    )
-    def list(self, request: Request, project: str) -> Response:
-        return self.pages(
-            HierarchySerializer, Hierarchy.objects.filter(project=self.project()).select_related("project")
-        )
-
-    @documented(
-        "Make a hierarchy: the names of the levels of artifact trees",
-        name="hierarchies_create",
-        tag="artifacts",
-        body=HierarchyInput,
-        example={"name": HIERARCHY["name"], "level_labels": HIERARCHY["level_labels"]},
-        answer=(201, "The hierarchy. Its labels do not change any more.", HIERARCHY),
-        errors=(400, 401, 403, 404, 409),
-    )
-    def create(self, request: Request, project: str) -> Response:
-        there = self.project()
-        require(request.user, Action.RECORD_LINEAGE, there)
-        said = self.read(HierarchyInput).validated_data
-        made = hierarchies.create_hierarchy(actor=request.user, project=there, **said)
-        return self.show(HierarchySerializer, made, 201)
 
 
 FORM = [
