@@ -11,10 +11,11 @@ from django.urls import reverse
 from accounts.services.access_tokens import create_access_token
 from registry.admin import versions as admin_versions
 from registry.models import Blob, Event, Invitation, Membership, Project, Ref, RegisteredModel, Role, Version
-from registry.services.artifacts import Recording, record_artifact
+from registry.services.artifacts import record_artifact
 from registry.services.members import invite, set_membership
 from registry.services.metrics import Measured
 from registry.services.projects import create_project
+from registry.services.recordings import Recording
 from registry.services.refs import Move, set_ref
 from registry.services.registered_models import create_model
 from tests.cast import Cast, make_user, publish

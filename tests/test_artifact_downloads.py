@@ -14,8 +14,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from registry import frames
 from registry.models import Artifact, Project, Visibility
 from registry.services import artifacts
-from registry.services.artifacts import Recording
 from registry.services.projects import update_project
+from registry.services.recordings import Recording
 from tests.cast import Cast, client_of
 from tests.matchers import refused
 

@@ -10,7 +10,7 @@ import pytest
 from accounts.errors import Refusal
 from registry.models import Artifact, Hierarchy
 from registry.services import artifacts
-from registry.services.artifacts import Recording
+from registry.services.recordings import Recording
 from tests.cast import Cast, make_cast
 from tests.test_races import at_once
 

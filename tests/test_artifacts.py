@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from registry.models import Artifact, Blob, Event, Hierarchy, Membership, Project, Upload, Visibility
 from registry.services import artifacts, hierarchies
-from registry.services.artifacts import Recording
 from registry.services.projects import create_project, update_project
+from registry.services.recordings import Recording
 from registry.services.registered_models import create_model
 from registry.ulids import ULID, normal, ulid
 from tests.cast import Cast, client_of, publish

@@ -16,9 +16,10 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.services.access_tokens import create_access_token
 from registry.models import Ref, Role, Visibility
-from registry.services.artifacts import Recording, record_artifact
+from registry.services.artifacts import record_artifact
 from registry.services.members import invite
 from registry.services.projects import create_project, update_project
+from registry.services.recordings import Recording
 from registry.services.refs import Move, set_ref
 from registry.services.uploads import Wanted, announce, sign
 from tests.cast import PASSWORD, Cast, client_of, publish
