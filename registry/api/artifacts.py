@@ -27,8 +27,8 @@ from registry.errors import Invalid
 from registry.models import Artifact
 from registry.permissions import Action, require
 from registry.services import artifacts, hierarchies
-from registry.services.artifacts import Content, Recording
 from registry.services.projects import find_project
+from registry.services.recordings import Content, Recording
 from registry.storage import Incoming
 
 ARTIFACT = {
