@@ -9,10 +9,13 @@ from django.views.generic import RedirectView
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
 from registry.api import (
+    artifact_content,
+    artifacts,
     comparison,
     content,
     differences,
     events,
+    hierarchies,
     inspecting,
     lineage,
     listing,
@@ -42,6 +45,7 @@ def at(address: str, viewset: type[Room], name: str | None = None, **actions: st
 PROJECT = "projects/<slug:project>/"
 MODEL = PROJECT + "models/<str:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+ARTIFACT = "artifacts/<str:artifact>/"
 
 registry_routes = [
     at("projects/", views.ProjectViewSet, get="list", post="create"),
@@ -70,6 +74,15 @@ registry_routes = [
     at(MODEL + "compare/", tables.TableViewSet, get="list"),
     at(VERSION + "inspect/<path:path>", inspecting.HeaderViewSet, get="retrieve"),
     at(VERSION + "card/", inspecting.CardViewSet, get="retrieve"),
+    at(PROJECT + "uploads/", uploading.ProjectUploadOfferViewSet, post="create"),
+    at(PROJECT + "hierarchies/", hierarchies.HierarchyViewSet, get="list", post="create"),
+    at("artifacts/", artifacts.ArtifactViewSet, get="list", post="create"),
+    at("artifacts/$tree/", artifacts.ArtifactTreeViewSet, post="create"),
+    at(ARTIFACT, artifacts.ArtifactViewSet, name="artifact", get="retrieve", put="update", delete="destroy"),
+    at(ARTIFACT + "$tree/", artifacts.ArtifactViewSet, get="tree"),
+    at(ARTIFACT + "$expand/", artifacts.ArtifactViewSet, get="expand"),
+    at(ARTIFACT + "$metadata/", artifacts.ArtifactViewSet, get="metadata"),
+    at(ARTIFACT + "$download/", artifact_content.ArtifactContentViewSet, get="download"),
     *(
         at(MODEL + address, viewset, **actions)
         for plural, viewset in naming.VIEWSETS.items()

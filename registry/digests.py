@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,20 @@ def canonical_json(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     text.encode()
     return text
+
+
+class TooDeep(ValueError):
+    """A JSON value is nested deeper than is taken."""
+
+
+def check_levels(value: Any, levels: int) -> None:
+    """Refuse objects and lists in more than so many levels: what readers of JSON take, and recursion survives."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return
+    if levels == 0:
+        raise TooDeep
+    for item in value.values() if isinstance(value, Mapping) else value:
+        check_levels(item, levels - 1)
 
 
 def digest_version(

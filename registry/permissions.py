@@ -24,6 +24,7 @@ class Action(enum.Enum):
     CREATE_MODEL = "create models"
     PUBLISH = "publish versions"
     LOG_METRICS = "log metrics"
+    RECORD_LINEAGE = "record artifacts and hierarchies"
     MOVE_REF = "make, move or delete branches, tags and aliases"
     REWIND_BRANCH = "move a branch so that it loses versions"
     MOVE_PROTECTED_REF = "protect names, and move protected ones"
@@ -50,6 +51,7 @@ NEEDS: dict[Action, Role] = {
     Action.CREATE_MODEL: Role.CONTRIBUTOR,
     Action.PUBLISH: Role.CONTRIBUTOR,
     Action.LOG_METRICS: Role.CONTRIBUTOR,
+    Action.RECORD_LINEAGE: Role.CONTRIBUTOR,
     Action.MOVE_REF: Role.CONTRIBUTOR,
     Action.REWIND_BRANCH: Role.MAINTAINER,
     Action.MOVE_PROTECTED_REF: Role.MAINTAINER,

@@ -12,15 +12,17 @@ from accounts.services.access_tokens import create_access_token
 from registry.admin import events as admin_events
 from registry.admin import versions as admin_versions
 from registry.models import Blob, Event, Invitation, Membership, Project, Ref, RegisteredModel, Role, Version
+from registry.services.artifacts import record_artifact
 from registry.services.members import invite, set_membership
 from registry.services.metrics import Measured
 from registry.services.projects import create_project
+from registry.services.recordings import Recording
 from registry.services.refs import Move, set_ref
 from registry.services.registered_models import create_model
 from tests.cast import Cast, make_user, publish
 
-TABLES = ["project", "registeredmodel", "version", "ref", "blob", "upload", "event"]
-READ_ONLY = ["version", "ref", "blob", "upload", "event"]
+TABLES = ["project", "registeredmodel", "version", "ref", "blob", "upload", "event", "hierarchy", "artifact"]
+READ_ONLY = ["version", "ref", "blob", "upload", "event", "hierarchy", "artifact"]
 FILES = {"weights/a.bin": b"a", "weights/b.bin": b"b", "read me.md": b"# hello"}
 
 
@@ -54,6 +56,9 @@ def version(cast: Cast) -> Version:
     )
     set_ref(actor=cast.alice, model=model, move=Move("alias", "production", "2", comment="the best so far"))
     invite(actor=cast.alice, project=cast.project, email="erin@example.org", role=Role.VIEWER)
+    root = record_artifact(actor=cast.bob, recording=Recording(data={"a": "<b>"}, project="vision"))
+    child = Recording(data={}, parent_id=root.pk, version="vision/classifier@2")
+    record_artifact(actor=cast.bob, recording=child)
     return made
 
 
@@ -169,6 +174,8 @@ def test_lists_cost_as_many_queries_for_many_rows_as_for_few(admin, cast, versio
         set_membership(actor=cast.alice, project=cast.project, user=user, role=Role.OWNER)
         model = create_model(actor=user, project=create_project(actor=user, name=f"project-{number}"), name="digits")
         publish(user, model, {f"{number}.bin": b"%d" % number}, alias="production")
+        named = Recording(data={}, project=f"project-{number}", version=f"project-{number}/digits@1")
+        record_artifact(actor=user, recording=named)
     assert len(rows_of(table)) > 10
     assert queries_of(admin, list_of(table)) == few
 

@@ -16,8 +16,10 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.services.access_tokens import create_access_token
 from registry.models import Ref, Role, Visibility
+from registry.services.artifacts import record_artifact
 from registry.services.members import invite
 from registry.services.projects import create_project, update_project
+from registry.services.recordings import Recording
 from registry.services.refs import Move, delete_ref, set_ref
 from registry.services.retention import set_rule
 from registry.services.uploads import Wanted, announce, sign
@@ -58,6 +60,7 @@ MODEL = PROJECT + "models/<str:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
 COMPARED = {"base": "1", "head": "1", "path": "a/x"}
 ARRAY = b"\x93NUMPY\x01\x00\x35\x00{'descr': '|u1', 'fortran_order': False, 'shape': ()}1"
+ARTIFACT = "/v1/artifacts/<str:artifact>/"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class Door:
     @property
     def operation(self) -> str:
         return f"{self.method} {self.route}"
+
+    @property
+    def in_project(self) -> bool:
+        """Whether it leads to something of a project: by its address, or by an artifact's."""
+        return "<slug:project>" in self.route or ("artifacts/" in self.route and self.answers["charlie"] == 404)
 
 
 def refs(plural: str, name: str) -> list[Door]:
@@ -154,6 +162,19 @@ DOORS = [
     Door("GET", MODEL + "retention/", TRASH_VIEW),
     Door("PUT", MODEL + "retention/", maintaining(200), {"keep_last": 3}),
     Door("DELETE", MODEL + "retention/", maintaining(204)),
+    Door("POST", PROJECT + "uploads/", contributing(200), [{"size": 3}]),
+    Door("GET", PROJECT + "hierarchies/", VIEW),
+    Door("POST", PROJECT + "hierarchies/", contributing(201), {"name": "runs", "level_labels": {"0": "run"}}),
+    Door("GET", "/v1/artifacts/", statuses(200, 200, 200, 200, 200, 200, 200, 200)),
+    Door("POST", "/v1/artifacts/", contributing(201), {"project": "vision", "data": {}}),
+    Door("POST", "/v1/artifacts/$tree/", VIEW, {"root_id": "ARTIFACT"}),
+    Door("GET", ARTIFACT, VIEW),
+    Door("PUT", ARTIFACT, contributing(200), {"data": {"n": 1}}),
+    Door("DELETE", ARTIFACT, contributing(204)),
+    Door("GET", ARTIFACT + "$tree/", VIEW),
+    Door("GET", ARTIFACT + "$expand/", VIEW),
+    Door("GET", ARTIFACT + "$metadata/", VIEW),
+    Door("GET", ARTIFACT + "$download/", VIEW),
 ]
 
 
@@ -191,15 +212,19 @@ class Place:
     invitation: int
     upload: str
     href: str
+    artifact: str
 
     def url(self, door: Door) -> str:
         pk = self.upload if "uuid" in door.route else str(self.invitation)
         values = {"project": "vision", "model": "classifier", "revision": "1", "username": "dave", "pk": pk}
+        values["artifact"] = self.artifact
         return re.sub(r"<\w+:(\w+)>", lambda match: (values | door.place)[match[1]], door.route) + door.query
 
     def body(self, door: Door) -> Any:
         if door.body == {"token": "MAILED"}:
             return {"token": self.mailed}
+        if door.body == {"root_id": "ARTIFACT"}:
+            return {"root_id": self.artifact}
         if isinstance(door.body, dict) and "files" in door.body:
             return {"files": [{"path": "b", "sha256": self.stored}]}
         return door.body
@@ -208,12 +233,11 @@ class Place:
 @pytest.fixture
 def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
     model = cast.model()
-    version = publish(cast.alice, model, {"a/x": b"1"}, tag="release", alias="production")
+    files = {"a/x": b"1", "a/weights.npy": ARRAY, "README.md": b"# Seeing"}
+    version = publish(cast.alice, model, files, tag="release", alias="production")
     set_ref(actor=cast.alice, model=model, move=Move("branch", "draft", "1"))
     set_ref(actor=cast.alice, model=model, move=Move("alias", "former", "1"))
     delete_ref(actor=cast.alice, model=model, kind="alias", name="former")
-    files = {"a/x": b"1", "a/weights.npy": ARRAY, "README.md": b"# Seeing"}
-    version = publish(cast.alice, model, files, tag="release", alias="production")
     with django_capture_on_commit_callbacks(execute=True):
         invitation = invite(actor=cast.alice, project=cast.project, email="somebody@example.org", role=Role.VIEWER)
     mailed = re.search(r"token=([\w-]+)", mail.outbox[-1].body)
@@ -224,7 +248,9 @@ def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
     stored = version.model.occurrences.get(path="a/x").digest
     query = "&".join(f"{key}={value}" for key, value in sign(offer.upload).items())
     href = f"/v1/uploads/{offer.upload.pk}/?{query}"
-    return Place(cast, stored, mailed[1], invitation.pk, str(offer.upload.pk), href)
+    recording = Recording(data={"content": {"n": 1}}, project="vision")
+    artifact = record_artifact(actor=cast.alice, recording=recording)
+    return Place(cast, stored, mailed[1], invitation.pk, str(offer.upload.pk), href, artifact.pk)
 
 
 def caller(cast: Cast, name: str) -> APIClient:
@@ -281,7 +307,7 @@ def test_project_that_is_open_to_others(place: Place, door: Door, visibility: st
 
 
 def _open_answer(door: Door, visibility: str, name: str) -> int:
-    if "<slug:project>" not in door.route:
+    if not door.in_project:
         return door.answers[name]  # nothing of a project: lists, uploads, invitations
     if door.answers is VIEW and (visibility == Visibility.PUBLIC or name != "anonymous"):
         return 200

@@ -5,9 +5,9 @@ Every write goes through the services. Content is its members': an administrator
 
 from django.contrib import admin
 
-from registry.admin import content, events, projects, versions
+from registry.admin import content, events, lineage, projects, versions
 
-__all__ = ["content", "events", "projects", "versions"]
+__all__ = ["content", "events", "lineage", "projects", "versions"]
 
 admin.site.site_header = admin.site.site_title = "LMVP administration"
 admin.site.index_title = "Registry and accounts"

@@ -103,7 +103,7 @@ class ReadOnlyAdmin(RegistryAdmin):
         return False
 
 
-def list_link(model: type[Model], field: str, pk: int, words: object) -> SafeString:
+def list_link(model: type[Model], field: str, pk: int | str, words: object) -> SafeString:
     address = reverse(f"admin:registry_{model._meta.model_name}_changelist")
     return format_html('<a href="{}?{}__id__exact={}">{}</a>', address, field, pk, words)
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
-from django.utils.http import content_disposition_header
 from drf_yasg import openapi
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.parsers import strict_json
-from accounts.authentication import BearerAuthentication
 from registry import connections, trees
-from registry.api import archives, ranges
+from registry.api import archives
 from registry.api import documentation as doc
 from registry.api.deprecation import VersionDeprecation, told
 from registry.api.documentation import documented
-from registry.api.errors import refusal
+from registry.api.downloads import file_response, guarded
+from registry.api.forms import FormRoom
 from registry.api.lineage import WholeVersionSerializer
 from registry.api.pagination import MetricPages, VersionPages
-from registry.api.parsers import ArrivedFile, HashingUploadHandler, LongJSON, WholeForm
-from registry.api.rooms import Room, SessionByHeader
+from registry.api.parsers import ArrivedFile, LongJSON, WholeForm
+from registry.api.rooms import Room
 from registry.api.serializers import (
     JSONText,
     MetricInput,
@@ -32,15 +31,11 @@ from registry.api.serializers import (
     VersionSerializer,
 )
 from registry.api.trash import VersionTrashing
-from registry.digests import base64_of
 from registry.errors import Invalid
 from registry.models import Metric, Ref, Tree
 from registry.permissions import Action, require
 from registry.services import blobs, downloads, metrics
 from registry.services.versions import File, Publication, publish_version
-from registry.storage import Slice
-
-NEVER_ACTIVE = "default-src 'none'; sandbox"  # what users send is never run in a browser
 
 
 class NamesText(serializers.ListField):
@@ -75,22 +70,8 @@ class FormPublicationInput(PublicationInput):
         return measured
 
 
-class VersionViewSet(VersionTrashing, VersionDeprecation):
-    authentication_classes = [BearerAuthentication, SessionByHeader]
+class VersionViewSet(VersionTrashing, VersionDeprecation, FormRoom):
     parser_classes = [LongJSON, WholeForm]
-
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        self.arriving = HashingUploadHandler(request)
-        try:
-            return super().dispatch(request, *args, **kwargs)
-        finally:  # also when the caller was refused: checking a form's CSRF token has read its files
-            self.arriving.discard()
-
-    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
-        # Before anything reads the body: files of a form are hashed on their way to the disk.
-        if self.action_map.get(request.method.lower()) == "create":
-            request.upload_handlers = [self.arriving]
-        return super().initialize_request(request, *args, **kwargs)
 
     @documented(
         "List the versions of a model",
@@ -201,7 +182,7 @@ class FileViewSet(Room):
             downloads.note(actor=request.user, version=version)
         connections.release()  # from here on bytes travel
         try:
-            return told(_file_response(request, entry), version)
+            return told(file_response(request, entry), version)
         except FileNotFoundError:
             raise blobs.said_damaged() from None
 
@@ -228,56 +209,12 @@ class FileViewSet(Room):
             stream(places, version.created_at), content_type="application/zip" if form == "zip" else "application/x-tar"
         )
         name = f"{version.model.project.name}-{version.model.name}-v{version.number}.{form}"
-        return told(_guarded(response, name), version)
+        return told(guarded(response, name), version)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         return super().perform_content_negotiation(
             request, force=True
         )  # ?format= is ours, and bytes have no other form
-
-
-def _file_response(request: Request, entry: trees.Entry) -> HttpResponseBase:
-    etag = f'"{entry.digest}"'
-    unchanged = get_conditional_response(request, etag=etag)
-    if unchanged is not None and unchanged.status_code == 412:
-        return refusal(412, "precondition_failed", "The file is another one than If-Match names. Look at it first.")
-    if unchanged is not None:
-        return _described(unchanged, entry)
-    wanted = request.headers.get("Range", "")
-    if_range = request.headers.get("If-Range")
-    try:
-        part = ranges.requested(wanted, entry.size) if wanted and if_range in (None, etag) else None
-    except ranges.NotSatisfiable:
-        refused = refusal(416, "range_not_satisfiable", f"The file has {entry.size:,} bytes; ask for a range in them.")
-        refused["Content-Range"] = f"bytes */{entry.size}"
-        return refused
-    start, length = part or (0, entry.size)
-    response = FileResponse(
-        Slice(entry.digest, start=start, length=length),
-        status=206 if part else 200,
-        content_type="application/octet-stream",
-    )
-    response["Content-Length"] = str(length)
-    if part:
-        response["Content-Range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
-    return _described(response, entry)
-
-
-def _described(response: HttpResponseBase, entry: trees.Entry) -> HttpResponseBase:
-    digest = base64_of(entry.digest)
-    response["ETag"] = f'"{entry.digest}"'
-    response["Accept-Ranges"] = "bytes"
-    response["Digest"] = f"sha-256={digest}"
-    response["Repr-Digest"] = f"sha-256=:{digest}:"
-    response["Cache-Control"] = "private, no-cache"
-    return _guarded(response, entry.name)
-
-
-def _guarded(response: HttpResponseBase, name: str) -> HttpResponseBase:
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-    response["Content-Security-Policy"] = NEVER_ACTIVE
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 class MetricViewSet(Room):

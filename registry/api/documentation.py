@@ -226,6 +226,7 @@ ERRORS = {
     401: ("Not signed in, or with wrong credentials.", "not_authenticated", "Sign in first."),
     403: ("You may see it, and not do this.", "role_too_low", "It takes the role contributor."),
     404: ("There is no such thing, or you may not see it.", "not_found", "There is nothing here that you may see."),
+    406: ("It does not come in a form that is accepted.", "not_acceptable", "The content comes as text/csv."),
     409: ("The state is another one.", "parent_moved", "“main” is at version 4 now."),
     410: ("It has expired.", "upload_expired", "Ask for a new upload."),
     416: ("The file has no such range.", "range_not_satisfiable", "The file has 18000 bytes."),

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.errors import Forbidden, Refusal, Throttled
-from registry.models import Ref, RegisteredModel, RetentionRule, Tree, Version
+from registry.models import Artifact, Ref, RegisteredModel, RetentionRule, Tree, Version
 
 SIGN_IN = "Sign in first: send “Authorization: Bearer <access>” with the token of /auth/login/, or an access token."
 HIDDEN = {
@@ -30,6 +30,7 @@ HIDDEN = {
     RegisteredModel: "This project has no such model, or no more.",
     Ref: "This model has no such name.",
     RetentionRule: "This model has no retention rule: it keeps all its versions. PUT sets one.",
+    Artifact: "There is no such artifact, or none that you may see. GET /v1/artifacts/ lists those that there are.",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_yasg import openapi
-from drf_yasg.generators import OpenAPISchemaGenerator
+from drf_yasg.generators import EndpointEnumerator, OpenAPISchemaGenerator
 from drf_yasg.inspectors import SwaggerAutoSchema
 from drf_yasg.views import get_schema_view
 from rest_framework.permissions import AllowAny
@@ -24,8 +24,18 @@ Machines use access tokens: `POST /auth/tokens/`. Errors are always `{"error": {
 """
 
 
+class Addresses(EndpointEnumerator):
+    """Keeps the $ of …/$tree/, which would be taken for the end of a pattern."""
+
+    def get_path_from_regex(self, path_regex: str) -> str:
+        address: str = super().get_path_from_regex(path_regex.replace("/$", "/-dollar-"))
+        return address.replace("/-dollar-", "/$")
+
+
 class Generator(OpenAPISchemaGenerator):
     """Lists /auth/register/ and /auth/login/ first, then by address."""
+
+    endpoint_enumerator_class = Addresses
 
     def get_paths_object(self, paths: dict[str, Any]) -> openapi.Paths:
         known = {path: paths[path] for path in FIRST if path in paths}

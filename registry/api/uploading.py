@@ -92,3 +92,22 @@ class UploadOfferViewSet(Room):
         files = self.read(UploadInput, many=True).validated_data
         offers = uploads.announce(actor=request.user, model=there, files=files)
         return Response(OfferSerializer(offers, many=True, context=self.get_serializer_context()).data)
+
+
+class ProjectUploadOfferViewSet(Room):
+    parser_classes = [LongJSON]
+
+    @documented(
+        "Ask which bytes of artifacts are missing",
+        name="project_uploads_create",
+        tag="uploads",
+        body=UploadInput(many=True),
+        answer=(200, "For each file, in the same order: stored already, or where to send it.", [doc.UPLOAD]),
+        errors=(400, 401, 403, 404, 507),
+    )
+    def create(self, request: Request, project: str) -> Response:
+        there = self.project()
+        require(request.user, Action.UPLOAD, there)
+        files = self.read(UploadInput, many=True).validated_data
+        offers = uploads.announce_to_project(actor=request.user, project=there, files=files)
+        return Response(OfferSerializer(offers, many=True, context=self.get_serializer_context()).data)

@@ -25,9 +25,9 @@ class BlobQuerySet(models.QuerySet["Blob"]):
         return self.filter(state=Blob.State.LIVE)
 
     def readable_by(self, actor: Actor, digests: Sequence[str]) -> BlobQuerySet:
-        """Those of the digests that stand in a model the actor may see, or that its own unexpired uploads brought.
+        """Those of the digests that stand in a model or artifact the actor may see, or that its own uploads brought.
 
-        In three steps, because one query with two EXISTS is planned badly by both databases. Some hundred at a time.
+        In steps, because one query with several EXISTS is planned badly by both databases. Some hundred at a time.
         """
         occurs = Occurrence.objects.filter(
             digest__in=digests, model__trashed_at=None, model__project__in=Project.objects.visible_to(actor)
@@ -36,6 +36,11 @@ class BlobQuerySet(models.QuerySet["Blob"]):
         if actor.is_authenticated and len(readable) < len(digests):
             brought = Upload.objects.stored_by(actor).filter(sha256__in=set(digests) - readable)
             readable |= set(brought.values_list("sha256", flat=True))
+        if len(readable) < len(digests):
+            kept = Blob.objects.filter(
+                pk__in=set(digests) - readable, artifacts__project__in=Project.objects.visible_to(actor)
+            )
+            readable |= set(kept.values_list("pk", flat=True).distinct())
         return self.live().filter(pk__in=readable)
 
 

@@ -15,7 +15,7 @@ from accounts.models import User
 from registry import connections
 from registry.digests import EMPTY, SHA256
 from registry.errors import Gone, Invalid, StorageFull, TooLarge
-from registry.models import Blob, RegisteredModel, Upload
+from registry.models import Blob, Project, RegisteredModel, Upload
 from registry.permissions import Action, require
 from registry.services import blobs
 from registry.storage import Incoming, free_bytes
@@ -41,11 +41,18 @@ class Offer:
 
 
 def announce(*, actor: User, model: RegisteredModel, files: Sequence[Wanted]) -> list[Offer]:
+    """Answer for each file of a model whether its bytes are needed, and open an upload where they are."""
+    return announce_to_project(actor=actor, project=model.project, model=model, files=files)
+
+
+def announce_to_project(
+    *, actor: User, project: Project, files: Sequence[Wanted], model: RegisteredModel | None = None
+) -> list[Offer]:
     """Answer for each file whether its bytes are needed, and open an upload where they are.
 
     Raises Invalid (bad digest, too many), TooLarge, StorageFull (what is missing does not fit on the disk).
     """
-    require(actor, Action.UPLOAD, model.project)
+    require(actor, Action.UPLOAD, project)
     _check(files)
     stored = _stored(actor, files)
     missing = [file for file in files if file not in stored]
@@ -55,10 +62,7 @@ def announce(*, actor: User, model: RegisteredModel, files: Sequence[Wanted]) ->
         )
     rows = iter(
         Upload.objects.bulk_create(
-            [
-                Upload(project=model.project, model=model, actor=actor, size=file.size, sha256=file.sha256)
-                for file in missing
-            ]
+            [Upload(project=project, model=model, actor=actor, size=file.size, sha256=file.sha256) for file in missing]
         )
     )
     return [Offer(file, None if file in stored else next(rows)) for file in files]
@@ -129,13 +133,15 @@ def receive(*, upload: Upload, chunks: Iterable[bytes]) -> Upload:
     return upload
 
 
-def keep_files(*, actor: User, model: RegisteredModel, files: Iterable[Incoming]) -> None:
-    """Store files that came together with a publish, as the actor's own uploads."""
-    require(actor, Action.UPLOAD, model.project)
+def keep_files(
+    *, actor: User, project: Project, files: Iterable[Incoming], model: RegisteredModel | None = None
+) -> None:
+    """Store files that came together with what names them, as the actor's own uploads."""
+    require(actor, Action.UPLOAD, project)
     for incoming in files:
         blob = blobs.keep(incoming=incoming)
         Upload.objects.create(
-            project=model.project,
+            project=project,
             model=model,
             actor=actor,
             size=blob.size,

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.models import User
 from registry import trees
-from registry.digests import SHA256, canonical_json, digest_bytes
+from registry.digests import SHA256, TooDeep, canonical_json, check_levels, digest_bytes
 from registry.errors import Busy, Conflict, Invalid
 from registry.models import Blob, IdempotencyKey, Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
@@ -99,7 +99,7 @@ def publish_version(
     if repeated:
         return repeated, False
     sources = derivations.find_sources(actor=actor, model=model, named=publication.derived_from)
-    uploads.keep_files(actor=actor, model=model, files=arrived)
+    uploads.keep_files(actor=actor, project=model.project, model=model, files=arrived)
     draft = replace(_with_sizes(actor, draft), sources=sources)
     for attempt in range(OPTIMISTIC_TRIES + 1):
         try:
@@ -194,10 +194,11 @@ def _sha256(file: File) -> str:
 
 
 def _metadata_json(metadata: Mapping[str, Any]) -> str:
-    if _is_deeper(metadata, MOST_METADATA_LEVELS):
-        raise Invalid("invalid_metadata", f"Metadata is nested at most {MOST_METADATA_LEVELS} levels deep.")
     try:
+        check_levels(metadata, MOST_METADATA_LEVELS)
         text = canonical_json(dict(metadata))
+    except TooDeep:
+        raise Invalid("invalid_metadata", f"Metadata is nested at most {MOST_METADATA_LEVELS} levels deep.") from None
     except (ValueError, RecursionError):
         raise Invalid(
             "invalid_metadata", "Metadata must be JSON without NaN, infinities and broken Unicode; write them as texts."
@@ -208,13 +209,6 @@ def _metadata_json(metadata: Mapping[str, Any]) -> str:
             f"Metadata has at most {MOST_METADATA_BYTES:,} bytes. Put more into a file of the version.",
         )
     return text
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    if not isinstance(value, (Mapping, list, tuple)):
-        return False
-    below = value.values() if isinstance(value, Mapping) else value
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in below)
 
 
 def _said(error: BadPath) -> Invalid:

@@ -1,0 +1,64 @@
+"""Files on their way out: ranges, conditions, digests, and the headers that keep a browser from running them."""
+
+from __future__ import annotations
+
+from django.http import FileResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
+from rest_framework.request import Request
+
+from registry.api import ranges
+from registry.api.errors import refusal
+from registry.digests import base64_of
+from registry.storage import Slice
+from registry.trees import Entry
+
+NEVER_ACTIVE = "default-src 'none'; sandbox"  # what users send is never run in a browser
+
+
+def file_response(
+    request: Request, entry: Entry, *, content_type: str = "application/octet-stream"
+) -> HttpResponseBase:
+    """Answer a file's bytes, whole, in part or not again; under the entry's name."""
+    etag = f'"{entry.digest}"'
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None and unchanged.status_code == 412:
+        return refusal(412, "precondition_failed", "The file is another one than If-Match names. Look at it first.")
+    if unchanged is not None:
+        return _described(unchanged, entry)
+    wanted = request.headers.get("Range", "")
+    if_range = request.headers.get("If-Range")
+    try:
+        part = ranges.requested(wanted, entry.size) if wanted and if_range in (None, etag) else None
+    except ranges.NotSatisfiable:
+        refused = refusal(416, "range_not_satisfiable", f"The file has {entry.size:,} bytes; ask for a range in them.")
+        refused["Content-Range"] = f"bytes */{entry.size}"
+        return refused
+    start, length = part or (0, entry.size)
+    response = FileResponse(
+        Slice(entry.digest, start=start, length=length),
+        status=206 if part else 200,
+        content_type=content_type,
+    )
+    response["Content-Length"] = str(length)
+    if part:
+        response["Content-Range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
+    return _described(response, entry)
+
+
+def _described(response: HttpResponseBase, entry: Entry) -> HttpResponseBase:
+    digest = base64_of(entry.digest)
+    response["ETag"] = f'"{entry.digest}"'
+    response["Accept-Ranges"] = "bytes"
+    response["Digest"] = f"sha-256={digest}"
+    response["Repr-Digest"] = f"sha-256=:{digest}:"
+    response["Cache-Control"] = "private, no-cache"
+    return guarded(response, entry.name)
+
+
+def guarded(response: HttpResponseBase, name: str) -> HttpResponseBase:
+    """Make an answer a file to save."""
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["Content-Security-Policy"] = NEVER_ACTIVE
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
