@@ -78,7 +78,7 @@ def check_integrity() -> None:
     """Assert that every version that was not purged has its trees, its places and its bytes, whole."""
     for version in Version.objects.filter(purged_at=None):
         places = set(Occurrence.objects.filter(model=version.model_id).values_list("path", "digest"))
-        for place in trees.brought(Tree.objects.content_of, version.tree_id, None):
+        for place in trees.brought(Tree.objects.contents_of, version.tree_id, None):
             assert (place.path, place.entry.digest) in places, (version.number, place.path)
             if not place.entry.is_directory:
                 assert Blob.objects.live().filter(pk=place.entry.digest).exists(), (version.number, place.path)

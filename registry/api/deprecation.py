@@ -11,8 +11,9 @@ from rest_framework.response import Response
 from accounts.api.inputs import Input
 from registry.api import documentation as doc
 from registry.api.documentation import documented
+from registry.api.lineage import WholeVersionSerializer
 from registry.api.rooms import Room
-from registry.api.serializers import LimitedText, VersionSerializer
+from registry.api.serializers import LimitedText
 from registry.models import Version
 from registry.permissions import Action, require
 from registry.services.deprecation import MOST_CHARACTERS, deprecate_version
@@ -44,7 +45,7 @@ class VersionDeprecation(Room):
         version = self.shown_version()
         require(request.user, Action.DEPRECATE, version.model.project)
         reason = self.read(DeprecationInput).validated_data["deprecated"]
-        return self.show(VersionSerializer, deprecate_version(actor=request.user, version=version, reason=reason))
+        return self.show(WholeVersionSerializer, deprecate_version(actor=request.user, version=version, reason=reason))
 
 
 def told(response: HttpResponseBase, version: Version) -> HttpResponseBase:

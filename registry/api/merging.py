@@ -9,9 +9,10 @@ from rest_framework.response import Response
 from accounts.api.inputs import Input
 from registry.api import documentation as doc
 from registry.api.documentation import documented
+from registry.api.lineage import WholeVersionSerializer
 from registry.api.parsers import LongJSON
 from registry.api.rooms import Room
-from registry.api.serializers import LimitedText, VersionSerializer
+from registry.api.serializers import LimitedText
 from registry.permissions import Action, require
 from registry.services.merging import Outcome, merge
 
@@ -56,6 +57,6 @@ class MergeViewSet(Room):
         require(request.user, Action.PUBLISH, there.project)
         version, outcome = merge(actor=request.user, model=there, **self.read(MergeInput).validated_data)
         self.kwargs["revision"] = str(version.number)
-        answer = self.show(VersionSerializer, self.shown_version(), 201 if outcome is Outcome.MERGED else 200)
+        answer = self.show(WholeVersionSerializer, self.shown_version(), 201 if outcome is Outcome.MERGED else 200)
         answer.data["merge"] = outcome.value
         return answer

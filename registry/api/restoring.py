@@ -10,9 +10,10 @@ from rest_framework.response import Response
 
 from registry.api import documentation as doc
 from registry.api.documentation import documented
+from registry.api.lineage import WholeVersionSerializer
 from registry.api.naming import AliasSerializer, GuardInput
 from registry.api.rooms import Room
-from registry.api.serializers import LimitedText, VersionSerializer
+from registry.api.serializers import LimitedText
 from registry.errors import Invalid
 from registry.models import RegisteredModel
 from registry.permissions import Action, require
@@ -61,7 +62,7 @@ class RestorationViewSet(Room):
             actor=self.request.user, model=model, revision=self.kwargs["revision"], message=message, **said
         )
         self.kwargs["revision"] = str(version.number)
-        return self.show(VersionSerializer, self.shown_version(), 201 if new else 200)
+        return self.show(WholeVersionSerializer, self.shown_version(), 201 if new else 200)
 
     def _alias(self, model: RegisteredModel, said: dict[str, Any]) -> Response:
         comment = said.pop("comment") or said["message"][:1000]

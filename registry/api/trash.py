@@ -11,8 +11,9 @@ from rest_framework.response import Response
 
 from registry.api import documentation as doc
 from registry.api.documentation import documented
+from registry.api.lineage import WholeVersionSerializer
 from registry.api.rooms import Room
-from registry.api.serializers import ModelSerializer, ProjectSerializer, VersionSerializer
+from registry.api.serializers import ModelSerializer, ProjectSerializer
 from registry.models import Project, RegisteredModel, Version
 from registry.permissions import Action, require
 from registry.services import trash
@@ -176,7 +177,7 @@ class UndeleteViewSet(Room):
     def version_back(self, request: Request, project: str, model: str, revision: str) -> Response:
         row = self._undeleted(project, model, revision)
         shown = Version.objects.for_listing().select_related("model__project", "tree").get(pk=row.pk)
-        return self.show(VersionSerializer, shown)
+        return self.show(WholeVersionSerializer, shown)
 
     def _undeleted(self, project: str, model: str = "", revision: str = "") -> trash.Row:
         actor = self.request.user
