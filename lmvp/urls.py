@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
-from registry.api import comparison, content, naming, uploading, views
+from registry.api import comparison, content, metrics, naming, uploading, views
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
 from registry.web import views as pages
@@ -45,7 +45,9 @@ registry_routes = [
     at(VERSION + "tree/<path:path>", content.TreeViewSet, get="below"),
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
-    at(VERSION + "metrics/", content.MetricViewSet, get="list", post="create"),
+    at(VERSION + "metrics/", metrics.MetricViewSet, get="list", post="create"),
+    at(MODEL + "metrics/", metrics.ModelMetricViewSet, get="list"),
+    at(MODEL + "best/", metrics.BestViewSet, get="retrieve"),
     at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
     at(MODEL + "branches/", naming.BranchViewSet, get="list"),
     at(MODEL + "branches/<str:name>/", naming.BranchViewSet, get="retrieve"),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from accounts.errors import Conflict, Forbidden, Invalid, Refusal, TooLarge
 
-__all__ = ["Busy", "Conflict", "Forbidden", "Gone", "Invalid", "Refusal", "StorageFull", "TooLarge"]
+__all__ = ["Busy", "Conflict", "Forbidden", "Gone", "Invalid", "Missing", "Refusal", "StorageFull", "TooLarge"]
 
 
 class Gone(Refusal):
     """It was here and is not any more: an expired upload."""
 
     status = 410
+
+
+class Missing(Refusal):
+    """What was asked for by a property is not among the things that the caller may see."""
+
+    status = 404
 
 
 class Busy(Refusal):

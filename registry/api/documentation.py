@@ -77,6 +77,7 @@ ENTRY = {
     "version": 3,
 }
 METRIC = {"name": "loss", "value": 0.3, "step": 1, "author": "ada", "created_at": TIME}
+METRIC_OF_VERSION = {"version": 3, "value": 0.97, "step": None, "created_at": TIME}
 REF = {"kind": "alias", "name": "production", "version": 2, "digest": DIGEST, "protected": False, "updated_at": TIME}
 MOVE = {"from": 1, "to": 2, "actor": "ada", "comment": "better on the test set", "at": TIME}
 UPLOAD = {

@@ -22,9 +22,14 @@ def find_project(*, actor: Actor, name: str) -> Project:
 
     The actor's personal project is made when it is first asked for.
     """
-    if isinstance(actor, User) and actor.username == name:
-        ensure_personal_project(actor=actor)
-    return Project.objects.visible_to(actor).with_role_of(actor).named(name)
+    seen = Project.objects.visible_to(actor).with_role_of(actor)
+    try:
+        return seen.named(name)
+    except Project.DoesNotExist:
+        if not (isinstance(actor, User) and actor.username == name):
+            raise
+    ensure_personal_project(actor=actor)
+    return seen.named(name)
 
 
 def ensure_personal_project(*, actor: User) -> Project:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 def find_model(*, actor: Actor, project: str, name: str) -> RegisteredModel:
     """Return a model that the actor may see, with its project; ObjectDoesNotExist otherwise."""
-    place = find_project(actor=actor, name=project)
+    known = RegisteredModel.objects.visible_to(actor).select_related("project")
+    found = known.filter(project__name=project).called(name).first()
+    if found:
+        return found
+    place = find_project(actor=actor, name=project)  # a former name, the first look at a personal project, or neither
     model = RegisteredModel.objects.filter(project=place, trashed_at=None).named(name)
     model.project = place
     return model
