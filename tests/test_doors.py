@@ -17,6 +17,7 @@ from accounts.models import User
 from accounts.services.access_tokens import create_access_token
 from registry.models import Ref, Role, Visibility
 from registry.services.members import invite
+from registry.services.metrics import Measured
 from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, set_ref
 from registry.services.uploads import Wanted, announce, sign
@@ -44,6 +45,7 @@ def maintaining(ok: int) -> Statuses:
     return statuses(401, 404, 403, 403, ok, ok, 403, 404)
 
 
+ACCURACY = [Measured("accuracy", 0.9)]
 VIEW = seeing()
 MEMBERS_VIEW = seeing()  # the same for members; others of an internal or public project see no members
 EVENTS_VIEW = statuses(401, 404, 403, 403, 200, 200, 200, 404)
@@ -114,6 +116,8 @@ DOORS = [
     Door("GET", VERSION + "archive/", VIEW),
     Door("GET", MODEL + "compare/<str:base>...<str:head>/", VIEW, place={"base": "1", "head": "1"}),
     Door("GET", VERSION + "metrics/", VIEW),
+    Door("GET", MODEL + "metrics/", VIEW),
+    Door("GET", MODEL + "best/", VIEW, {"metric": "accuracy"}),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
     *refs("branches", "main"),
     *refs("tags", "release", body={"revision": "1"}),
@@ -172,7 +176,7 @@ class Place:
 @pytest.fixture
 def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
     model = cast.model()
-    version = publish(cast.alice, model, {"a/x": b"1"}, tag="release", alias="production")
+    version = publish(cast.alice, model, {"a/x": b"1"}, tag="release", alias="production", metrics=ACCURACY)
     with django_capture_on_commit_callbacks(execute=True):
         invitation = invite(actor=cast.alice, project=cast.project, email="somebody@example.org", role=Role.VIEWER)
     mailed = re.search(r"token=([\w-]+)", mail.outbox[-1].body)

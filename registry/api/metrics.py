@@ -39,12 +39,14 @@ class MetricViewSet(Room):
         query=[doc.query("name", "Only this one."), POINTS, *doc.CURSOR],
     )
     def list(self, request: Request, project: str, model: str, revision: str) -> Response:
-        rows = Metric.objects.filter(version=self.version())
-        name, points = request.query_params.get("name"), _points(request)
-        if name:
-            rows = rows.filter(name=name)
-        if not points:
-            return self.pages(MetricSerializer, rows.select_related("author"), MetricPages())
+        version, name, points = self.version(), request.query_params.get("name"), _points(request)
+        if points:
+            return self._series(version, request.query_params["name"], points)
+        rows = Metric.objects.of_version(version, name) if name else version.metrics.all()
+        return self.pages(MetricSerializer, rows.select_related("author"), MetricPages())
+
+    def _series(self, version: Version, name: str, points: int) -> Response:
+        rows = Metric.objects.filter(version=version, name=name)
         series = rows.filter(step__isnull=False).series("step", most=points)
         aside = rows.filter(step=None).values_list("value", flat=True).first()
         return Response(_shown(name, series, "step") | {"value": aside})
@@ -144,7 +146,7 @@ def _points(request: Request) -> int | None:
     return int(said)
 
 
-def _shown(name: str | None, series: Series, x: str) -> dict[str, Any]:
+def _shown(name: str, series: Series, x: str) -> dict[str, Any]:
     points = [{x: at, "value": value} for at, value in series.points]
     return {"name": name, "total": series.total, "points": points}
 

@@ -12,10 +12,11 @@ from django.db.models.lookups import GreaterThan, LessThan
 from registry.series import Series, thin
 
 if TYPE_CHECKING:
-    from registry.models.versions import RegisteredModel
+    from registry.models.versions import RegisteredModel, Version
 
 MOST_NAMES = 1000  # of a model in one answer
 CHUNK = 5000  # points read at a time
+FEW = 1000  # where a filter leaves no more, they are named one by one, and nothing else is looked at
 
 # Every name once, by hopping from one to the next in the index (DISTINCT would read every row), with the row that the
 # newest version has under it.
@@ -67,6 +68,12 @@ class MetricQuerySet(models.QuerySet[Any]):
     def latest_of(self, model: RegisteredModel, name: str) -> MetricQuerySet:
         """The rows that stand for one name in the versions of a model that are not in the trash."""
         return self.filter(model=model, name=name, latest=True, version__trashed_at=None)
+
+    def of_version(self, version: Version, name: str) -> MetricQuerySet:
+        """The rows of one name in a version; few are not searched for among the many of other names."""
+        rows = self.filter(version=version, name=name)
+        ids = list(rows.order_by("step").values_list("pk", flat=True)[: FEW + 1])
+        return self.filter(pk__in=ids) if len(ids) <= FEW else rows
 
     def meeting(self, condition: Condition) -> MetricQuerySet:
         return self.filter(condition.holds(), name=condition.name, latest=True)

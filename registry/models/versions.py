@@ -165,7 +165,7 @@ class VersionQuerySet(models.QuerySet["Version"]):
         refs = Ref.objects.filter(version__in=around).order_by("kind", "name")
         for version, kind, name in refs.values_list("version_id", "kind", "name"):
             around[version].refs.append((kind, name))
-        latest = Metric.objects.filter(version__in=around, latest=True).order_by("name")
+        latest = Metric.objects.filter(version__in=around, latest=True).order_by("version_id", "name")
         for version, name, value, text in latest.values_list("version_id", "name", "value", "text"):
             around[version].metrics[name] = text if text is not None else value
         return around

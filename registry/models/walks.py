@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef
 from django.db.models.expressions import RawSQL
 
-from registry.models.metrics import Condition, MetricQuerySet
+from registry.models.metrics import FEW, Condition, MetricQuerySet
 from registry.models.versions import FIRST_PARENTS, Metric, RegisteredModel, Version, VersionQuerySet
 
-FEW = 1000  # where a filter leaves no more, they are named one by one, and nothing else is looked at
 MOST_WALKED = 5000  # versions of a branch looked at for one page: filters may leave out most of them
 STRIDE = 1000  # of them at a time
 RANKED = re.compile(r"(-?[0-9.]{1,30}(?:e[+-]?[0-9]{1,3})?) ([0-9]{1,18})")
@@ -108,16 +107,17 @@ class DownBranch:
     head: Version
 
     def page(self, after: str | None, size: int) -> tuple[list[Version], str | None]:
-        line = self._line(after, size + 1)
-        found = self._found(line, size + 1)
-        walked = len(line)
-        while line and len(found) <= size and walked < MOST_WALKED:
-            line = Version.objects.line_from(line[-1][0], STRIDE)[1:]
+        steps = size + 1
+        line = self._line(after, steps)
+        found, walked = self._found(line, size + 1), len(line)
+        while len(line) == steps and len(found) <= size and walked < MOST_WALKED:
+            steps = STRIDE
+            line = Version.objects.line_from(line[-1][0], steps)[1:]
             found += self._found(line, size + 1 - len(found))
             walked += len(line)
         if len(found) > size:
             return found[:size], str(found[size - 1].number)
-        return found, str(line[-1][1]) if line else None
+        return found, str(line[-1][1]) if len(line) == steps else None
 
     def _line(self, after: str | None, steps: int) -> list[tuple[int, int]]:
         """Return the first stretch of the line: from the head on, or behind the version at the position."""
