@@ -44,8 +44,10 @@ def chosen_versions(said: QueryDict, model: RegisteredModel) -> tuple[Any, Any]:
     ordering = BY_NUMBER[order]
     if head and ordering == "-number":
         return DownBranch(choice, head), Onward()
-    rows = choice.rows(choice.few() if choice.conditions else None).with_figures()
-    rows = rows.select_related("model__project")
+    few = choice.few() if choice.conditions else None
+    rows = choice.rows(few).with_figures()
+    if few is not None:
+        rows = rows.select_related("model__project")
     return (rows.on_line_of(head) if head else rows), VersionPages(ordering)
 
 

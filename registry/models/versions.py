@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from registry.models.content import Tree
 from registry.models.metrics import MetricQuerySet
-from registry.models.projects import Project
+from registry.models.projects import Membership, Project
 
 if TYPE_CHECKING:
     from registry.models.projects import Actor
@@ -56,6 +56,11 @@ def validate_ref_name(name: str) -> None:
 class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
     def visible_to(self, actor: Actor) -> RegisteredModelQuerySet:
         return self.filter(project__in=Project.objects.visible_to(actor), trashed_at=None)
+
+    def with_role_of(self, actor: Actor) -> RegisteredModelQuerySet:
+        """Annotate each model with `role`: the actor's own in its project, or None."""
+        mine = Membership.objects.filter(project=models.OuterRef("project"), user=actor.pk)
+        return self.annotate(role=models.Subquery(mine.values("role")[:1]))
 
     def called(self, name: str) -> RegisteredModelQuerySet:
         """Those of this name now, without regard to case, by the index that keeps names unique."""

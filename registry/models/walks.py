@@ -32,9 +32,9 @@ class Choice:
 
     def rows(self, among: Sequence[int] | None = None) -> VersionQuerySet:
         """Return the chosen; `among`: only of these versions of the model."""
-        rows = Version.objects.filter(trashed_at=None)
-        # Not both: SQLite would go through the model's versions for the sake of their order.
-        rows = rows.filter(model=self.model) if among is None else rows.filter(pk__in=among)
+        # Of the model or among these, not both: SQLite would go through all versions for the sake of their order.
+        rows = self.model.versions.all() if among is None else Version.objects.filter(pk__in=among)
+        rows = rows.filter(trashed_at=None)
         if self.author_id is not None:
             rows = rows.filter(author_id=self.author_id)
         for condition in self.conditions:

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import User
 from registry.models import FormerModelName, Project, RegisteredModel
-from registry.permissions import Action, require
+from registry.permissions import Action, can_see, require
 from registry.services import events
 from registry.services.projects import find_project
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def find_model(*, actor: Actor, project: str, name: str) -> RegisteredModel:
     """Return a model that the actor may see, with its project; ObjectDoesNotExist otherwise."""
-    known = RegisteredModel.objects.visible_to(actor).select_related("project")
-    found = known.filter(project__name=project).called(name).first()
-    if found:
+    known = RegisteredModel.objects.select_related("project").with_role_of(actor)
+    found = known.filter(project__name=project, trashed_at=None).called(name).first()
+    if found and can_see(actor, found.project, getattr(found, "role", None)):
         return found
     place = find_project(actor=actor, name=project)  # a former name, the first look at a personal project, or neither
     model = RegisteredModel.objects.filter(project=place, trashed_at=None).named(name)
