@@ -6,144 +6,69 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("registry", "0002_seal_versions"),
+        ('registry', '0002_seal_versions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Hierarchy",
+            name='Hierarchy',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=100)),
-                ("level_labels", models.JSONField(default=dict, help_text="Level (from 0, as text) → its label.")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "project",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="hierarchies", to="registry.project"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100)),
+                ('level_labels', models.JSONField(default=dict, help_text='Level (from 0, as text) → its label.')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hierarchies', to='registry.project')),
             ],
             options={
-                "ordering": ["name"],
+                'ordering': ['name'],
             },
         ),
         migrations.CreateModel(
-            name="Artifact",
+            name='Artifact',
             fields=[
-                (
-                    "id",
-                    models.CharField(
-                        editable=False, help_text="ULID.", max_length=26, primary_key=True, serialize=False
-                    ),
-                ),
-                ("level", models.PositiveIntegerField(default=0, help_text="0 for a root.")),
-                ("data", models.JSONField(default=dict)),
-                ("content_type", models.CharField(blank=True, max_length=200)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                (
-                    "content",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="artifacts",
-                        to="registry.blob",
-                    ),
-                ),
-                (
-                    "created_by",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
-                    ),
-                ),
-                (
-                    "parent",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="children",
-                        to="registry.artifact",
-                    ),
-                ),
-                (
-                    "project",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="artifacts", to="registry.project"
-                    ),
-                ),
-                (
-                    "version",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="artifacts",
-                        to="registry.version",
-                    ),
-                ),
-                (
-                    "hierarchy",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="artifacts", to="registry.hierarchy"
-                    ),
-                ),
+                ('id', models.CharField(editable=False, help_text='ULID.', max_length=26, primary_key=True, serialize=False)),
+                ('level', models.PositiveIntegerField(default=0, help_text='0 for a root.')),
+                ('data', models.JSONField(default=dict)),
+                ('content_type', models.CharField(blank=True, max_length=200)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('content', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='artifacts', to='registry.blob')),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='registry.artifact')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='artifacts', to='registry.project')),
+                ('version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='artifacts', to='registry.version')),
+                ('hierarchy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='artifacts', to='registry.hierarchy')),
             ],
             options={
-                "ordering": ["id"],
+                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(
-            name="Derivation",
+            name='Derivation',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("position", models.PositiveSmallIntegerField(default=0)),
-                (
-                    "source",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="derived", to="registry.version"
-                    ),
-                ),
-                (
-                    "version",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="derivations", to="registry.version"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveSmallIntegerField(default=0)),
+                ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='derived', to='registry.version')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='derivations', to='registry.version')),
             ],
             options={
-                "ordering": ["position"],
-                "constraints": [
-                    models.UniqueConstraint(fields=("version", "source"), name="one_derivation_per_source")
-                ],
+                'ordering': ['position'],
+                'constraints': [models.UniqueConstraint(fields=('version', 'source'), name='one_derivation_per_source')],
             },
         ),
         migrations.AddConstraint(
-            model_name="hierarchy",
-            constraint=models.UniqueConstraint(fields=("project", "name"), name="one_hierarchy_per_name"),
+            model_name='hierarchy',
+            constraint=models.UniqueConstraint(fields=('project', 'name'), name='one_hierarchy_per_name'),
         ),
         migrations.AddConstraint(
-            model_name="artifact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("level", 0), ("parent", None)),
-                    models.Q(("level__gt", 0), ("parent__isnull", False)),
-                    _connector="OR",
-                ),
-                name="only_roots_have_level_0",
-            ),
+            model_name='artifact',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('level', 0), ('parent', None)), models.Q(('level__gt', 0), ('parent__isnull', False)), _connector='OR'), name='only_roots_have_level_0'),
         ),
         migrations.AddConstraint(
-            model_name="artifact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("parent", None), models.Q(("parent", models.F("id")), _negated=True), _connector="OR"
-                ),
-                name="artifact_is_not_its_own_parent",
-            ),
+            model_name='artifact',
+            constraint=models.CheckConstraint(condition=models.Q(('parent', None), models.Q(('parent', models.F('id')), _negated=True), _connector='OR'), name='artifact_is_not_its_own_parent'),
         ),
     ]
