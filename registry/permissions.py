@@ -89,9 +89,9 @@ def role_in(actor: Actor, project: Project) -> Role | None:
 
 def _role_at_the_door(actor: Actor, project: Project) -> Role | None:
     """The role with which this actor found the project in this call; looked up where somebody else found it."""
-    if project.found_by is None or project.found_by.pk != actor.pk or not actor.is_authenticated:
+    if project.role_found is None or project.role_found[0] != actor.pk:
         return role_in(actor, project)
-    value = getattr(project, "role", None)
+    value = project.role_found[1]
     return Role(value) if value is not None else None
 
 

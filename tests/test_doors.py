@@ -18,6 +18,7 @@ from accounts.services.access_tokens import create_access_token
 from registry.models import Ref, Role, Visibility
 from registry.services.artifacts import record_artifact
 from registry.services.members import invite
+from registry.services.metrics import Measured
 from registry.services.projects import create_project, update_project
 from registry.services.recordings import Recording
 from registry.services.refs import Move, delete_ref, set_ref
@@ -47,6 +48,7 @@ def maintaining(ok: int) -> Statuses:
     return statuses(401, 404, 403, 403, ok, ok, 403, 404)
 
 
+ACCURACY = [Measured("accuracy", 0.9)]
 VIEW = seeing()
 MEMBERS_VIEW = seeing()  # the same for members; others of an internal or public project see no members
 EVENTS_VIEW = statuses(401, 404, 403, 403, 200, 200, 200, 404)
@@ -136,6 +138,8 @@ DOORS = [
     Door("GET", VERSION + "inspect/<path:path>", VIEW, place={"path": "a/weights.npy"}),
     Door("GET", VERSION + "card/", VIEW),
     Door("GET", VERSION + "metrics/", VIEW),
+    Door("GET", MODEL + "metrics/", VIEW),
+    Door("GET", MODEL + "best/", VIEW, {"metric": "accuracy"}),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
     *refs("branches", "draft"),
     *refs("tags", "release"),
@@ -234,7 +238,7 @@ class Place:
 def place(cast: Cast, django_capture_on_commit_callbacks) -> Place:
     model = cast.model()
     files = {"a/x": b"1", "a/weights.npy": ARRAY, "README.md": b"# Seeing"}
-    version = publish(cast.alice, model, files, tag="release", alias="production")
+    version = publish(cast.alice, model, files, tag="release", alias="production", metrics=ACCURACY)
     set_ref(actor=cast.alice, model=model, move=Move("branch", "draft", "1"))
     set_ref(actor=cast.alice, model=model, move=Move("alias", "former", "1"))
     delete_ref(actor=cast.alice, model=model, kind="alias", name="former")

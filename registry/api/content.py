@@ -1,4 +1,4 @@
-"""The calls about versions, their files and metrics: parse, call one service, answer."""
+"""The calls about versions and their files: parse, call one service, answer."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from accounts.api.parsers import strict_json
 from registry import connections, trees
 from registry.api import archives
 from registry.api import documentation as doc
+from registry.api.choosing import CHOOSING, chosen_versions
 from registry.api.deprecation import VersionDeprecation, told
 from registry.api.documentation import documented
 from registry.api.downloads import file_response, guarded
 from registry.api.forms import FormRoom
 from registry.api.lineage import WholeVersionSerializer
-from registry.api.pagination import MetricPages, VersionPages
 from registry.api.parsers import ArrivedFile, LongJSON, WholeForm
 from registry.api.rooms import Room
 from registry.api.serializers import (
     JSONText,
     MetricInput,
-    MetricSerializer,
     PublicationInput,
     VersionSerializer,
 )
 from registry.api.trash import VersionTrashing
 from registry.errors import Invalid
-from registry.models import Metric, Ref, Tree
+from registry.models import Tree
 from registry.permissions import Action, require
 from registry.services import blobs, downloads, metrics
 from registry.services.versions import File, Publication, publish_version
@@ -77,22 +76,18 @@ class VersionViewSet(VersionTrashing, VersionDeprecation, FormRoom):
         "List the versions of a model",
         name="versions_list",
         tag="versions",
-        answer=(200, "Versions, newest first.", doc.cursor_page_of(doc.VERSION)),
+        answer=(200, "Versions, newest first unless `order_by` says otherwise.", doc.cursor_page_of(doc.VERSION)),
+        errors=(400, 401, 404),
         query=[
-            doc.query("branch", "Only the line of this branch: its head, and the first parents of that."),
-            doc.query("author", "Only those of this user."),
+            doc.query(
+                "order_by", "-number (default), number, -created_at, created_at, -metric:accuracy, metric:loss …"
+            ),
+            *CHOOSING,
             *doc.CURSOR,
         ],
     )
     def list(self, request: Request, project: str, model: str) -> Response:
-        there = self.model()
-        rows = there.versions.filter(trashed_at=None).for_listing()
-        if branch := request.query_params.get("branch"):
-            head = Ref.objects.select_related("version").get(model=there, kind=Ref.Kind.BRANCH, name=branch).version
-            rows = rows.on_line_of(head)
-        if author := request.query_params.get("author"):
-            rows = rows.filter(author__username=author)
-        return self.pages(VersionSerializer, rows, VersionPages())
+        return self.pages(VersionSerializer, *chosen_versions(request.query_params, self.model()))
 
     @documented(
         "Publish a version",
@@ -215,35 +210,3 @@ class FileViewSet(Room):
         return super().perform_content_negotiation(
             request, force=True
         )  # ?format= is ours, and bytes have no other form
-
-
-class MetricViewSet(Room):
-    parser_classes = [LongJSON]
-
-    @documented(
-        "List the metrics of a version",
-        name="metrics_list",
-        tag="metrics",
-        answer=(200, "Metrics, in the order of logging.", doc.cursor_page_of(doc.METRIC)),
-        query=[doc.query("name", "Only this one."), *doc.CURSOR],
-    )
-    def list(self, request: Request, project: str, model: str, revision: str) -> Response:
-        rows = Metric.objects.filter(version=self.version()).select_related("author")
-        if name := request.query_params.get("name"):
-            rows = rows.filter(name=name)
-        return self.pages(MetricSerializer, rows, MetricPages())
-
-    @documented(
-        "Log metrics to a version",
-        name="metrics_create",
-        tag="metrics",
-        body=MetricInput(many=True),
-        answer=(201, "What was new.", {"added": 2, "unchanged": 0}),
-        errors=(400, 401, 403, 404, 409),
-    )
-    def create(self, request: Request, project: str, model: str, revision: str) -> Response:
-        version = self.version()
-        require(request.user, Action.LOG_METRICS, version.model.project)
-        measured = self.read(MetricInput, many=True).validated_data
-        added = metrics.log_metrics(actor=request.user, version=version, measured=measured)
-        return Response({"added": added, "unchanged": len(measured) - added}, status=201)

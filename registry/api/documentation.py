@@ -123,6 +123,9 @@ ALIAS = REF | {
 }
 MOVE = {"from": 1, "to": 2, "actor": "ada", "comment": "better on the test set", "at": TIME, "rollback": False}
 MOMENT = {"kind": "alias", "name": "production", "time": TIME, "version": 2, "digest": DIGEST, "move": MOVE}
+METRIC_OF_VERSION = {"version": 3, "value": 0.97, "step": None, "created_at": TIME}
+REF = {"kind": "alias", "name": "production", "version": 2, "digest": DIGEST, "protected": False, "updated_at": TIME}
+MOVE = {"from": 1, "to": 2, "actor": "ada", "comment": "better on the test set", "at": TIME}
 UPLOAD = {
     "id": "0b0e…",
     "sha256": DIGEST,

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from rest_framework.exceptions import NotFound
-from rest_framework.pagination import CursorPagination, PageNumberPagination
+from rest_framework.pagination import Cursor, CursorPagination, PageNumberPagination
 
 
 class NumberedPages(PageNumberPagination):
@@ -33,7 +33,35 @@ class NewestFirst(CursorPagination):
 
 
 class VersionPages(NewestFirst):
-    ordering = "-number"
+    def __init__(self, ordering: str = "-number") -> None:
+        self.ordering = ordering
+
+
+class MetricOverVersionsPages(NewestFirst):
+    ordering = "-version_id"
+
+
+class Onward(CursorPagination):
+    """{next, previous, results} of a walk (registry.models.walks): the cursor only leads on, `previous` is null."""
+
+    page_size = NewestFirst.page_size
+    page_size_query_param = NewestFirst.page_size_query_param
+    max_page_size = NewestFirst.max_page_size
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
+        self.base_url = request.build_absolute_uri()
+        cursor = self.decode_cursor(request)
+        try:
+            rows, self.following = queryset.page(cursor and cursor.position, self.get_page_size(request))
+        except ValueError:
+            raise NotFound(self.invalid_cursor_message) from None
+        return list(rows)
+
+    def get_next_link(self) -> str | None:
+        return None if self.following is None else self.encode_cursor(Cursor(0, False, self.following))
+
+    def get_previous_link(self) -> None:
+        return None
 
 
 class MetricPages(NewestFirst):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import Http404, QueryDict
 from rest_framework import serializers, viewsets
 from rest_framework.authentication import SessionAuthentication
@@ -70,9 +69,9 @@ class Room(viewsets.GenericViewSet[Any]):
         return int(said or default)
 
     def shown_version(self) -> Version:
-        """Return the version of the address, with all that is shown of it."""
+        """Return the version of the address, as VersionSerializer shows it."""
         model = self.model()
-        return model.versions.filter(trashed_at=None).for_listing().at(model, self.kwargs["revision"])
+        return model.versions.filter(trashed_at=None).with_figures().at(model, self.kwargs["revision"])
 
     def read(self, serializer: type[serializers.Serializer[Any]], **options: Any) -> serializers.Serializer[Any]:
         """Return the body, checked by a serializer."""
@@ -83,10 +82,8 @@ class Room(viewsets.GenericViewSet[Any]):
     def show(self, serializer: type[serializers.Serializer[Any]], instance: Any, status: int = 200) -> Response:
         return Response(serializer(instance, context=self.get_serializer_context()).data, status=status)
 
-    def pages(
-        self, serializer: type[serializers.Serializer[Any]], rows: QuerySet[Any] | list[Any], paginator: Any = None
-    ) -> Response:
-        """Answer one page of rows."""
+    def pages(self, serializer: type[serializers.Serializer[Any]], rows: Any, paginator: Any = None) -> Response:
+        """Answer one page of rows: a queryset, a list, or with `Onward` a walk."""
         paginator = paginator or NumberedPages()
         page = paginator.paginate_queryset(rows, self.request, view=self)
         return paginator.get_paginated_response(serializer(page, many=True, context=self.get_serializer_context()).data)

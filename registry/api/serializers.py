@@ -10,12 +10,14 @@ from rest_framework.reverse import reverse
 from accounts.api.inputs import Input
 from accounts.api.parsers import strict_json
 from registry.models import Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
+from registry.models.versions import Surroundings
 from registry.services.metrics import Measured
 from registry.services.uploads import Offer, Wanted, sign
 from registry.services.versions import File, Publication
 from registry.trees import FILE
 
 ROLE_NAMES = [role.label for role in Role]
+TIME = serializers.DateTimeField()
 
 
 class LimitedText(serializers.CharField):
@@ -144,45 +146,52 @@ class ParentSerializer(serializers.Serializer[Any]):
     digest = serializers.CharField()
 
 
-class RefNameSerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField()
-    name = serializers.CharField()
+class VersionsSerializer(serializers.ListSerializer[Any]):
+    """Many versions: what is around them is asked for once, not for each."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        versions = list(data)
+        around = Version.objects.surroundings_of(versions)
+        return [self.child.shown(version, around[version.pk]) for version in versions]
 
 
-class FilesSerializer(serializers.Serializer[Any]):
-    count = serializers.IntegerField(source="files")
-    size = serializers.IntegerField(help_text="Bytes.")
-
-
-class VersionSerializer(serializers.ModelSerializer[Version]):
-    project = serializers.CharField(source="model.project.name")
-    model = serializers.CharField(source="model.name")
-    tree = serializers.CharField(source="tree_id", help_text="Digest of the root directory.")
-    parents = ParentSerializer(many=True)
-    author = serializers.CharField(source="author_name", help_text="The username as it was then.")
-    metadata = serializers.DictField()
-    refs = RefNameSerializer(many=True, source="refs.all")
-    metrics = serializers.SerializerMethodField(help_text="The latest value of each name.")
-    files = FilesSerializer(source="tree")
-    deprecated = serializers.SerializerMethodField(help_text="Why it should not be used any more, or null.")
-    url = serializers.SerializerMethodField()
+class VersionSerializer(serializers.BaseSerializer[Version]):
+    """Everything about a version but its bytes, from a row `with_figures`. By hand: lists are read more than all else."""
 
     class Meta:
-        model = Version
-        fields = [
-            "project", "model", "number", "digest", "tree", "parents", "branch", "author", "message", "metadata",
-            "created_at", "refs", "metrics", "files", "deprecated", "url",
-        ]  # fmt: skip
+        list_serializer_class = VersionsSerializer
 
-    def get_metrics(self, version: Version) -> dict[str, float | str]:
-        return {metric.name: metric.shown for metric in version.latest_metrics}
+    def to_representation(self, version: Version) -> dict[str, Any]:
+        return self.shown(version, Version.objects.surroundings_of([version])[version.pk])
 
-    def get_deprecated(self, version: Version) -> str | None:
-        return version.deprecated or None
+    def shown(self, version: Version, around: Surroundings) -> dict[str, Any]:
+        model = version.model
+        return {
+            "project": model.project.name,
+            "model": model.name,
+            "number": version.number,
+            "digest": version.digest,
+            "tree": version.tree_id,
+            "parents": [{"number": number, "digest": digest} for number, digest in around.parents],
+            "branch": version.branch,
+            "author": version.author_name,  # the username as it was then
+            "message": version.message,
+            "metadata": version.metadata,
+            "created_at": TIME.to_representation(version.created_at),
+            "refs": [{"kind": kind, "name": name} for kind, name in around.refs],
+            "metrics": around.metrics,
+            "files": {"count": version.tree.files, "size": version.tree.size},
+            "deprecated": version.deprecated or None,
+            "url": f"{self._versions_of(model)}{version.number}/",
+        }
 
-    def get_url(self, version: Version) -> str:
-        place = [version.model.project.name, version.model.name, str(version.number)]
-        return reverse("version", args=place, request=self.context.get("request"))
+    def _versions_of(self, model: RegisteredModel) -> str:
+        """Return the address of a model's versions; worked out once for all those of one answer."""
+        known: dict[int, str] = self.__dict__.setdefault("known_addresses", {})
+        if model.pk not in known:
+            first = reverse("version", args=[model.project.name, model.name, "1"], request=self.context.get("request"))
+            known[model.pk] = first.removesuffix("1/")
+        return known[model.pk]
 
 
 class EntrySerializer(serializers.Serializer[Any]):
@@ -198,17 +207,15 @@ class EntrySerializer(serializers.Serializer[Any]):
 # --- Metrics
 
 
-class MetricSerializer(serializers.ModelSerializer[Metric]):
-    author = serializers.CharField(source="author.username")
-
-    class Meta:
-        model = Metric
-        fields = ["name", "value", "text", "step", "author", "created_at"]
-
+class MetricSerializer(serializers.BaseSerializer[Metric]):
     def to_representation(self, metric: Metric) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(metric)
-        del shown["text" if metric.text is None else "value"]
-        return shown
+        shown = {"name": metric.name, **measured(metric.value, metric.text), "step": metric.step}
+        return shown | {"author": metric.author.username, "created_at": TIME.to_representation(metric.created_at)}
+
+
+def measured(value: float | None, text: str | None) -> dict[str, Any]:
+    """Return a metric's value under the name of its kind."""
+    return {"value": value} if text is None else {"text": text}
 
 
 class NumberField(serializers.FloatField):
@@ -279,7 +286,7 @@ class OfferSerializer(serializers.Serializer[Any]):
             "method": "PUT",
             "headers": {},
             "offset": upload.offset,
-            "expires_at": serializers.DateTimeField().to_representation(upload.expires_at),
+            "expires_at": TIME.to_representation(upload.expires_at),
         }
 
 

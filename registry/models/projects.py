@@ -98,7 +98,7 @@ class Project(models.Model):
     )
 
     objects = ProjectQuerySet.as_manager()
-    found_by: User | None = None  # whose `role` with_role_of() has annotated
+    role_found: tuple[int | None, int | None] | None = None  # whose it is, and which: see note_finder
 
     class Meta:
         ordering = ["name"]
@@ -108,6 +108,10 @@ class Project(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("project", args=[self.name])
+
+    def note_finder(self, actor: Actor, role: int | None) -> None:
+        """Keep the role with which somebody found this project, so that one call asks for it once."""
+        self.role_found = (actor.pk, role)
 
 
 class Membership(models.Model):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower
@@ -17,7 +19,8 @@ from django.urls import reverse
 
 from registry.ancestry import Edges, common_ancestors
 from registry.models.content import Tree
-from registry.models.projects import Project
+from registry.models.metrics import MetricQuerySet
+from registry.models.projects import Membership, Project
 
 if TYPE_CHECKING:
     from registry.models.projects import Actor
@@ -61,9 +64,18 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
         """Those that can still be taken back, the newest first."""
         return self.filter(trashed_at__isnull=False, purged_at=None).order_by("-trashed_at", "-pk")
 
+    def with_role_of(self, actor: Actor) -> RegisteredModelQuerySet:
+        """Annotate each model with `role`: the actor's own in its project, or None."""
+        mine = Membership.objects.filter(project=models.OuterRef("project"), user=actor.pk)
+        return self.annotate(role=models.Subquery(mine.values("role")[:1]))
+
+    def called(self, name: str) -> RegisteredModelQuerySet:
+        """Those of this name now, without regard to case, by the index that keeps names unique."""
+        return self.alias(lowered=Lower("name")).filter(lowered=Lower(models.Value(name)))
+
     def named(self, name: str) -> RegisteredModel:
         """Return the model of this name or former name, without regard to case; DoesNotExist otherwise."""
-        found = self.filter(name__iexact=name).first()
+        found = self.called(name).first()
         return found or self.get(former_names__name__iexact=name)
 
     def locked(self, pk: int) -> RegisteredModel:
@@ -148,6 +160,25 @@ FIRST_PARENTS = """
         WHERE link.position = 0
     ) SELECT id FROM line
 """
+# The same, no further than so many steps.
+FIRST_PARENTS_NEAR = """
+    WITH RECURSIVE line(id, steps) AS (
+        SELECT CAST(%s AS bigint), 0
+        UNION ALL
+        SELECT link.parent_id, line.steps + 1 FROM registry_versionparent link JOIN line ON link.version_id = line.id
+        WHERE link.position = 0 AND line.steps < %s
+    ) SELECT line.id, version.number FROM line JOIN registry_version version ON version.id = line.id ORDER BY line.steps
+"""
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What is shown of a version beside its own row and its tree's figures."""
+
+    parents: list[tuple[int, str]] = field(default_factory=list)  # number and digest, the first parent first
+    refs: list[tuple[str, str]] = field(default_factory=list)  # kind and name
+    metrics: dict[str, float | str] = field(default_factory=dict)  # the latest of each name
+
 
 # Parents are older than their children, so nothing below the wanted number is looked at.
 ANCESTORS_DOWN_TO = """
@@ -170,24 +201,36 @@ class VersionQuerySet(models.QuerySet["Version"]):
         """Those that can still be taken back, the newest first."""
         return self.filter(trashed_at__isnull=False, purged_at=None).order_by("-trashed_at", "-number")
 
+    def with_figures(self) -> VersionQuerySet:
+        """With the number and size of the files: all that an answer needs beside `surroundings_of`."""
+        return self.select_related("tree").defer("tree__content")
+
+    def surroundings_of(self, versions: Sequence[Version]) -> dict[int, Surroundings]:
+        """Return, by their ids, what is shown around versions: three queries, and no object for every row of them."""
+        around = {version.pk: Surroundings() for version in versions}
+        parents = VersionParent.objects.filter(version__in=around).order_by("position")
+        for version, number, digest in parents.values_list("version_id", "parent__number", "parent__digest"):
+            around[version].parents.append((number, digest))
+        refs = Ref.objects.filter(version__in=around).order_by("kind", "name")
+        for version, kind, name in refs.values_list("version_id", "kind", "name"):
+            around[version].refs.append((kind, name))
+        latest = Metric.objects.filter(version__in=around, latest=True).order_by("version_id", "name")
+        for version, name, value, text in latest.values_list("version_id", "name", "value", "text"):
+            around[version].metrics[name] = text if text is not None else value
+        return around
+
     def for_listing(self) -> VersionQuerySet:
-        """With all that a line of the history shows of one model's versions, in a fixed number of queries."""
+        """With parents, names and metrics as objects, in a fixed number of queries, where they are computed with."""
         latest = Metric.objects.filter(latest=True).order_by("name").only("version_id", "name", "value", "text")
         parents = VersionParent.objects.select_related("parent").order_by("position")
-        return (
-            self.select_related("tree")
-            .defer("tree__content")
-            .prefetch_related(
-                models.Prefetch("metrics", latest, to_attr="latest_metrics"),
-                models.Prefetch("refs", Ref.objects.only("version_id", "kind", "name")),
-                models.Prefetch(
-                    "parent_links", parents.only("version_id", "position", "parent__number", "parent__digest")
-                ),
-            )
+        return self.with_figures().prefetch_related(
+            models.Prefetch("metrics", latest, to_attr="latest_metrics"),
+            models.Prefetch("refs", Ref.objects.only("version_id", "kind", "name")),
+            models.Prefetch("parent_links", parents.only("version_id", "position", "parent__number", "parent__digest")),
         )
 
     def on_line_of(self, head: Version) -> VersionQuerySet:
-        """The head, its first parent, the first parent of that, and so on."""
+        """The head, its first parent, the first parent of that, and so on, all of it: `line_from` goes a part."""
         return self.filter(pk__in=RawSQL(FIRST_PARENTS, [head.pk]))
 
     def stands_on(self, version: Version, older: Version) -> bool:
@@ -210,6 +253,12 @@ class VersionQuerySet(models.QuerySet["Version"]):
                 return found
         return None
 
+    def line_from(self, version_id: int, steps: int) -> list[tuple[int, int]]:
+        """Return (id, number) of a version and of as many of its line of first parents, newest first."""
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(FIRST_PARENTS_NEAR, [version_id, steps])
+            return list(cursor.fetchall())
+
     def at(self, model: RegisteredModel, revision: str) -> Version:
         """Return what a revision names: a ref, `3` or `v3`, `latest`, a digest or an unambiguous prefix of one.
 
@@ -217,15 +266,16 @@ class VersionQuerySet(models.QuerySet["Version"]):
         Raises Version.DoesNotExist, or MultipleObjectsReturned for an ambiguous prefix.
         """
         of_model = self.filter(model=model)
+        named = Ref.objects.filter(model=model)  # asked first: a join would have SQLite look at every version
         number = NUMBER.fullmatch(revision)
         if number:
             return of_model.get(number=int(number[1]))
         if revision == "latest":
-            return of_model.get(refs__kind=Ref.Kind.BRANCH, refs__name=model.default_branch)
+            return of_model.get(pk=named.filter(kind=Ref.Kind.BRANCH, name=model.default_branch).values("version")[:1])
         if HEX.fullmatch(revision.lower()):
             prefix = revision.lower()
             return of_model.get(digest__gte=prefix, digest__lt=prefix + "g")  # a range: the index serves it
-        return of_model.get(refs__name=revision)
+        return of_model.get(pk=named.filter(name=revision).values("version")[:1])
 
 
 class Version(models.Model):
@@ -273,7 +323,8 @@ class Version(models.Model):
         indexes = [
             models.Index(
                 fields=["model", "trashed_at"], condition=Q(trashed_at__isnull=False), name="versions_in_the_trash"
-            )
+            ),
+            models.Index(fields=["model", "author", "number"], name="versions_of_an_author"),
         ]
 
     def __str__(self) -> str:
@@ -413,6 +464,8 @@ class Metric(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = MetricQuerySet.as_manager()
+
     class Meta:
         ordering = ["name", "step"]
         constraints = [
@@ -421,7 +474,10 @@ class Metric(models.Model):
             models.CheckConstraint(condition=Q(value=None) ^ Q(text=None), name="metric_is_number_or_text"),
         ]
         indexes = [
-            models.Index(fields=["model", "name", "value"], condition=Q(latest=True), name="versions_by_metric"),
+            models.Index(
+                fields=["model", "name", "value", "version"], condition=Q(latest=True), name="ranks_by_metric"
+            ),
+            models.Index(fields=["model", "name", "version"], condition=Q(latest=True), name="metric_over_versions"),
             models.Index(fields=["version", "name"], condition=Q(latest=True), name="latest_metrics"),
             models.Index(fields=["version", "id"], name="metrics_as_logged"),
         ]

@@ -15,7 +15,8 @@ from registry.models import Metric, Version
 from registry.permissions import Action, require
 from registry.services import events
 
-MOST_VALUES = 10_000
+MOST_VALUES = 10_000  # in one call
+MOST_NAMES = 10_000  # of one version
 LARGEST_STEP = 2**63 - 1
 
 
@@ -91,7 +92,9 @@ def add(*, actor: User, version: Version, measured: Iterable[Measured], first: b
     known = _known(version, rows) if rows and not first else {}
     for key in rows.keys() & known.keys():
         _same_or_conflict(known[key], rows.pop(key))
-    _mark_latest(rows.values(), [row for row in known.values() if row.latest])
+    marked = [row for row in known.values() if row.latest]
+    _refuse_too_many_names(version, {row.name for row in rows.values()} - {row.name for row in marked})
+    _mark_latest(rows.values(), marked)
     Metric.objects.bulk_create(rows.values(), batch_size=1000)
     return len(rows)
 
@@ -106,6 +109,17 @@ def _known(version: Version, keys: Iterable[tuple[str, int | None]]) -> dict[tup
         for start in range(0, len(wanted), 500):
             rows += Metric.objects.filter(version=version, name=name, step__in=wanted[start : start + 500])
     return {(row.name, row.step): row for row in rows}
+
+
+def _refuse_too_many_names(version: Version, fresh: set[str]) -> None:
+    """Keep what is shown of a version bounded. One row per name is marked: to count them is to count the names."""
+    if not fresh or version._state.adding:
+        return
+    if len(fresh) + version.metrics.filter(latest=True).count() > MOST_NAMES:
+        raise Invalid(
+            "too_many_metrics",
+            f"A version has metrics of at most {MOST_NAMES:,} names. Use steps for a series, a file for more.",
+        )
 
 
 def _same_or_conflict(there: Metric, row: Metric) -> None:

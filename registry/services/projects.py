@@ -22,10 +22,15 @@ def find_project(*, actor: Actor, name: str) -> Project:
 
     The actor's personal project is made when it is first asked for.
     """
-    if isinstance(actor, User) and actor.username == name:
+    seen = Project.objects.visible_to(actor).with_role_of(actor)
+    try:
+        project = seen.named(name)
+    except Project.DoesNotExist:
+        if not (isinstance(actor, User) and actor.username == name):
+            raise
         ensure_personal_project(actor=actor)
-    project = Project.objects.visible_to(actor).with_role_of(actor).named(name)
-    project.found_by = actor if isinstance(actor, User) else None
+        project = seen.named(name)
+    project.note_finder(actor, getattr(project, "role", None))
     return project
 
 
