@@ -19,12 +19,6 @@ class Gone(Refusal):
     status = 410
 
 
-class Missing(Refusal):
-    """What was asked for by a property is not among the things that the caller may see."""
-
-    status = 404
-
-
 class Busy(Refusal):
     """Somebody else is at it just now; the same call later can succeed."""
 

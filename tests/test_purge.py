@@ -51,7 +51,7 @@ def model(cast: Cast) -> RegisteredModel:
 
 
 def version(number: int) -> Version:
-    return Version.objects.select_related("model__project").get(number=number)
+    return Version.objects.select_related("model__project").get(model__name="classifier", number=number)
 
 
 def first_versions(model: RegisteredModel) -> dict[str, int]:

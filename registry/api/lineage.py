@@ -16,6 +16,7 @@ from registry.api.documentation import documented
 from registry.api.rooms import Room
 from registry.api.serializers import VersionSerializer
 from registry.models import Artifact, Version
+from registry.models.versions import Surroundings
 
 DEPTH, DEEPEST = 3, 20
 
@@ -35,14 +36,11 @@ class SourceSerializer(serializers.Serializer[Any]):
 class WholeVersionSerializer(VersionSerializer):
     """A version as it is shown alone."""
 
-    derived_from = serializers.SerializerMethodField(help_text="Versions of other models that it was made from.")
-
-    class Meta(VersionSerializer.Meta):
-        fields = [*VersionSerializer.Meta.fields[:-1], "derived_from", "url"]
-
-    def get_derived_from(self, version: Version) -> list[dict[str, Any]]:
+    def shown(self, version: Version, around: Surroundings) -> dict[str, Any]:
+        shown = super().shown(version, around)
         sources = lineage.sources_of(version, actor=self.context["request"].user)
-        return [SourceSerializer().to_representation(source) for source in sources]
+        derived_from = [SourceSerializer().to_representation(source) for source in sources]
+        return shown | {"derived_from": derived_from, "url": shown["url"]}
 
 
 class LineageQuery(serializers.Serializer[Any]):

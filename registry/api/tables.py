@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.rooms import Room
-from registry.api.serializers import FilesSerializer, RefNameSerializer
 from registry.digests import canonical_json
 from registry.errors import Invalid
 from registry.models import RegisteredModel, Version
+from registry.models.versions import Surroundings
 
 FEWEST, MOST = 2, 20  # versions
 MOST_ROWS = 1000  # of each kind; `count` tells of all
@@ -39,11 +39,12 @@ class TableViewSet(Room):
     def list(self, request: Request, project: str, model: str) -> Response:
         columns = _columns(self.model(), request.query_params.get("versions", ""))
         differing = request.query_params.get("differing") == "true"
-        metrics = [{metric.name: metric.shown for metric in version.latest_metrics} for version in columns]
+        around = Version.objects.surroundings_of(columns)
+        metrics = [around[version.pk].metrics for version in columns]
         metadata = [dict(_flat(version.metadata)) for version in columns]
         rows = {"metrics": _rows("name", metrics, differing), "metadata": _rows("key", metadata, differing)}
         return Response(
-            {"versions": [_column(version) for version in columns]}
+            {"versions": [_column(version, around[version.pk]) for version in columns]}
             | {kind: told[:MOST_ROWS] for kind, told in rows.items()}
             | {"count": {kind: len(told) for kind, told in rows.items()}}
         )
@@ -56,19 +57,19 @@ def _columns(model: RegisteredModel, said: str) -> list[Version]:
         raise Invalid("invalid_versions", f"Name {FEWEST} to {MOST} revisions, as in ?versions=1,3,production")
     there = model.versions.filter(trashed_at=None)
     keys = list(dict.fromkeys(there.only("model").at(model, revision).pk for revision in revisions))
-    found = there.for_listing().in_bulk(keys)
+    found = there.with_figures().in_bulk(keys)
     return [found[key] for key in keys]
 
 
-def _column(version: Version) -> dict[str, Any]:
+def _column(version: Version, around: Surroundings) -> dict[str, Any]:
     return {
         "number": version.number,
         "digest": version.digest,
         "title": version.title,
         "author": version.author_name,
         "created_at": version.created_at,
-        "refs": RefNameSerializer(version.refs.all(), many=True).data,
-        "files": FilesSerializer(version.tree).data,
+        "refs": [{"kind": kind, "name": name} for kind, name in around.refs],
+        "files": {"count": version.tree.files, "size": version.tree.size},
     }
 
 

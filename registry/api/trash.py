@@ -176,7 +176,7 @@ class UndeleteViewSet(Room):
     )
     def version_back(self, request: Request, project: str, model: str, revision: str) -> Response:
         row = self._undeleted(project, model, revision)
-        shown = Version.objects.for_listing().select_related("model__project", "tree").get(pk=row.pk)
+        shown = Version.objects.with_figures().select_related("model__project").get(pk=row.pk)
         return self.show(WholeVersionSerializer, shown)
 
     def _undeleted(self, project: str, model: str = "", revision: str = "") -> trash.Row:
