@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import connection
 from rest_framework.test import APIClient
 
-from registry.models import Version
-from registry.services import purging
+from tests.burying import let_sealed_rows_go
 from tests.cast import Cast, make_cast
 
 
@@ -74,16 +72,4 @@ def _sealed_rows_may_go_in_the_end(request: pytest.FixtureRequest):
         return
     request.getfixturevalue("transactional_db")
     yield
-    Version.objects.filter(trashed_at=None).update(trashed_at=timezone.now())
-    purging.empty(Version.objects.filter(purged_at=None))
-    if connection.vendor == "sqlite":
-        _empty_the_audit_log()
-
-
-def _empty_the_audit_log() -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'registry_event_no_delete'")
-        (seal,) = cursor.fetchone()
-        cursor.execute("DROP TRIGGER registry_event_no_delete")
-        cursor.execute("DELETE FROM registry_event")
-        cursor.execute(seal)
+    let_sealed_rows_go()

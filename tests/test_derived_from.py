@@ -14,6 +14,7 @@ from registry.services.members import set_membership
 from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, set_ref
 from registry.services.registered_models import create_model, update_model
+from tests.burying import bury
 from tests.cast import Cast, Role, client_of, publish, send
 from tests.matchers import nothing_left_behind, refused
 from tests.test_doors import token_client
@@ -179,5 +180,5 @@ def test_sources_are_sealed(cast: Cast, model: RegisteredModel, scans: list[Vers
             cursor.execute(sql)
     with pytest.raises(Error, match="sealed"), transaction.atomic():
         Derivation.objects.create(version=version, source=scans[1], position=1)
-    Version.objects.filter(pk=version.pk).update(purged_at="2026-01-01T00:00:00Z")
+    bury(Version.objects.filter(pk=version.pk))
     Derivation.objects.all().delete()

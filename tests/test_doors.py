@@ -139,7 +139,7 @@ DOORS = [
     Door("GET", VERSION + "card/", VIEW),
     Door("GET", VERSION + "metrics/", VIEW),
     Door("GET", MODEL + "metrics/", VIEW),
-    Door("GET", MODEL + "best/", VIEW, {"metric": "accuracy"}),
+    Door("GET", MODEL + "best/", VIEW, query="?metric=accuracy"),
     Door("POST", VERSION + "metrics/", contributing(201), [{"name": "loss", "value": 0.5}]),
     *refs("branches", "draft"),
     *refs("tags", "release"),

@@ -20,6 +20,7 @@ from registry.services.merging import Outcome, merge
 from registry.services.refs import Move, set_ref
 from registry.services.versions import File, Publication, publish_version
 from registry.trees import Entry
+from tests.burying import bury
 from tests.cast import Cast, client_of, publish, send
 from tests.matchers import JUST_NOW, SHA256, nothing_left_behind, refused
 
@@ -105,6 +106,7 @@ def test_changes_of_both_sides_are_together_in_a_version_with_two_parents(cast: 
         "metrics": {},
         "files": {"count": 4, "size": 6},
         "deprecated": None,
+        "derived_from": [],
         "url": "http://testserver/v1/projects/vision/models/classifier/versions/4/",
         "merge": "merged",
     }
@@ -446,12 +448,12 @@ def test_purged_ancestor_is_passed_over(cast: Cast) -> None:
     on(cast, model, "wider", {"w": b"1"})
     on(cast, model, "main", {"m": b"1"})
     ends = model.versions.get(number=3), model.versions.get(number=4)
-    model.versions.filter(number=2).update(trashed_at=timezone.now(), purged_at=timezone.now())
+    bury(model.versions.filter(number=2))
     found = Version.objects.common_ancestor(*ends)
     assert found
     assert found.number == 1
     assert files_of(merged(cast, model)) == plain({"a": b"1", "w": b"1", "m": b"1"})
-    model.versions.filter(number=1).update(trashed_at=timezone.now(), purged_at=timezone.now())
+    bury(model.versions.filter(number=1))
     assert Version.objects.common_ancestor(*ends) is None
 
 

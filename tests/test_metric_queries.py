@@ -246,7 +246,7 @@ def test_page_by_a_metric_is_the_same_json(cast: Cast, model: RegisteredModel, d
     version(cast, model, loss=0.5)
     listed = dave.get(VERSIONS).json()
     assert dave.get(VERSIONS, {"order_by": "metric:loss"}).json() == listed | {"previous": None}
-    assert listed["results"] == [dave.get(f"{VERSIONS}1/").json()]
+    assert dave.get(f"{VERSIONS}1/").json() == listed["results"][0] | {"derived_from": []}
 
 
 def test_trashed_versions_are_nowhere(cast: Cast, model: RegisteredModel, dave: APIClient) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from registry.models import Event, Ref, RefMove, RegisteredModel, Version
 from registry.services.refs import Move, delete_ref, set_ref
+from tests.burying import bury
 from tests.cast import Cast, client_of, publish
 from tests.matchers import JUST_NOW, SHA256, nothing_left_behind, refused
 
@@ -177,11 +178,12 @@ def test_rollback_that_somebody_else_was_quicker_with(cast: Cast, model: Registe
     assert error["fields"] == {"current": 3}
 
 
-@pytest.mark.parametrize(("column", "code"), [("trashed_at", "in_trash"), ("purged_at", "purged")])
-def test_rollback_to_a_version_that_is_gone(cast: Cast, model: RegisteredModel, column: str, code: str) -> None:
-    Version.objects.filter(number=2).update(**{column: timezone.now()})
+@pytest.mark.parametrize(("status", "code"), [(409, "in_trash"), (410, "purged")])
+def test_rollback_to_a_version_that_is_gone(cast: Cast, model: RegisteredModel, status: int, code: str) -> None:
+    gone = Version.objects.filter(number=2)
+    gone.update(trashed_at=timezone.now()) if code == "in_trash" else bury(gone)
     with nothing_left_behind():
-        error = refused(back(cast), 409, code)
+        error = refused(back(cast), status, code)
     assert ("undelete" in error["message"]) == (code == "in_trash")
     assert Ref.objects.get(name="production").version.number == 3
 

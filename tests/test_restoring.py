@@ -10,6 +10,7 @@ from django.utils import timezone
 from registry.models import Event, RegisteredModel, Version
 from registry.services.metrics import Measured
 from registry.services.refs import Move, set_ref
+from tests.burying import bury
 from tests.cast import Cast, client_of, publish
 from tests.matchers import JUST_NOW, SHA256, nothing_left_behind, refused
 
@@ -50,6 +51,7 @@ def test_branch_gets_a_version_with_the_old_files_and_metadata(cast: Cast, model
         "metrics": {},
         "files": {"count": 2, "size": 2},
         "deprecated": None,
+        "derived_from": [],
         "url": f"http://testserver{BASE}/versions/4/",
     }
     event = Event.objects.order_by("-id")[0]
@@ -125,15 +127,16 @@ def test_what_cannot_be_restored_to(
 
 
 @pytest.mark.parametrize("body", [{"branch": "main"}, {"alias": "production"}], ids=str)
-@pytest.mark.parametrize(("column", "code"), [("trashed_at", "in_trash"), ("purged_at", "purged")])
+@pytest.mark.parametrize(("status", "code"), [(409, "in_trash"), (410, "purged")])
 def test_version_that_is_gone_is_not_restored(
-    cast: Cast, model: RegisteredModel, body: dict[str, Any], column: str, code: str
+    cast: Cast, model: RegisteredModel, body: dict[str, Any], status: int, code: str
 ) -> None:
     digest = Version.objects.get(number=1).digest
-    Version.objects.filter(number=1).update(**{column: timezone.now()})
+    gone = Version.objects.filter(number=1)
+    gone.update(trashed_at=timezone.now()) if code == "in_trash" else bury(gone)
     with nothing_left_behind():
         for revision in ("1", digest):
-            error = refused(restore(cast, revision, **body), 409, code)
+            error = refused(restore(cast, revision, **body), status, code)
             assert ("versions/1/undelete/" in error["message"]) == (code == "in_trash")
         refused(client_of(cast.dave).post(f"{BASE}/versions/1/restore/", body), 403, "role_too_low")
         refused(client_of(cast.charlie).post(f"{BASE}/versions/1/restore/", body), 404, "not_found")

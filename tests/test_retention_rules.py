@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from registry.models import Artifact, Derivation, Event, Hierarchy, RegisteredModel, RetentionRule, Version
+from registry.models import Artifact, Event, Hierarchy, RegisteredModel, RetentionRule, Version
 from registry.services import garbage, retention, trash
 from registry.services.refs import Move, set_ref
 from tests.cast import Cast, client_of, publish
@@ -83,8 +83,7 @@ def test_what_names_and_lineage_point_to_is_kept(cast: Cast, model: RegisteredMo
     hierarchy = Hierarchy.objects.create(project=cast.project, name="default")
     facts = {"project": cast.project, "hierarchy": hierarchy, "created_by": cast.alice}
     Artifact.objects.create(id="1", version=Version.objects.get(number=3), **facts)
-    other = publish(cast.bob, cast.model("other"), {"a": b"x"})
-    Derivation.objects.create(version=other, source=Version.objects.get(model=model, number=4))
+    publish(cast.bob, cast.model("other"), {"a": b"x"}, derived_from=[f"{model}@4"])
     client_of(cast.carol).put(RULE, {"keep_last": 1})
     garbage.collect()
     left = Version.objects.filter(model=model, trashed_at=None).order_by("number")

@@ -15,6 +15,7 @@ from registry.models.search import Query, Scope, Term, search
 from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, delete_ref, set_ref
 from registry.services.registered_models import create_model, update_model
+from tests.burying import bury
 from tests.cast import Cast, client_of, publish
 from tests.matchers import JUST_NOW, SHA256, refused
 from tests.test_doors import token_client
@@ -257,7 +258,7 @@ def test_name_that_moved_or_went_is_found_where_it_is(cast: Cast, library: Regis
 
 
 def test_files_of_a_purged_version_vanish(cast: Cast, library: RegisteredModel) -> None:
-    library.versions.filter(number=1).update(purged_at=timezone.now(), trashed_at=timezone.now())
+    bury(library.versions.filter(number=1))
     library.occurrences.filter(first_version__number=1).delete()
     assert names(cast.alice, "safetensors") == []
     assert names(cast.alice, "imagenet") == []

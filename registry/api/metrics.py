@@ -10,10 +10,11 @@ from rest_framework.response import Response
 from registry.api import documentation as doc
 from registry.api.choosing import CHOOSING, choice_of, head_of, metric_name
 from registry.api.documentation import documented
+from registry.api.lineage import WholeVersionSerializer
 from registry.api.pagination import MetricOverVersionsPages, MetricPages
 from registry.api.parsers import LongJSON
 from registry.api.rooms import Room
-from registry.api.serializers import TIME, MetricInput, MetricSerializer, VersionSerializer, measured
+from registry.api.serializers import TIME, MetricInput, MetricSerializer, measured
 from registry.errors import Invalid, Missing
 from registry.models import Metric, RegisteredModel, Version
 from registry.models.walks import ByMetric
@@ -115,7 +116,7 @@ class BestViewSet(Room):
             raise Missing(
                 "no_such_metric", f"No version among these has a number “{name}”. …/metrics/ lists the names."
             )
-        return self.show(VersionSerializer, best)
+        return self.show(WholeVersionSerializer, best)
 
 
 COLUMNS = ("version__number", "value", "text", "step", "created_at")

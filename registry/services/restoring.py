@@ -24,7 +24,7 @@ def restore_to_branch(
     """Publish the tree and the metadata of an old version on top of a branch; return the version, and whether it is new.
 
     False: the branch's head has this very tree, and is returned. The metrics stay with the version they were logged to.
-    Raises Conflict (in_trash, purged, ref_moved), Invalid (unknown_branch), Version.DoesNotExist.
+    Raises Conflict (in_trash, ref_moved), Gone (purged), Invalid (unknown_branch), Version.DoesNotExist.
     """
     require(actor, Action.PUBLISH, model.project)
     refs.require_movable(actor=actor, model=model, names=[branch])

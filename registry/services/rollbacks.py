@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.models import User
-from registry.errors import Conflict
+from registry.errors import Conflict, Gone
 from registry.models import Ref, RefMove, RegisteredModel, Version
 from registry.permissions import Action, require
 from registry.services import refs
@@ -21,7 +21,7 @@ def roll_back(
 ) -> Ref:
     """Undo the newest move of an alias that is not undone yet; return the alias. Again goes one step further back.
 
-    Raises Conflict (nothing_to_roll_back, in_trash, purged, ref_moved), Ref.DoesNotExist for a name that never was.
+    Raises Conflict (nothing_to_roll_back, in_trash, ref_moved), Gone (purged), Ref.DoesNotExist for a name that never was.
     """
     require(actor, Action.MOVE_REF, model.project)
     with transaction.atomic():
@@ -44,9 +44,9 @@ def roll_back(
 
 
 def refuse_gone(version: Version, *, instead: str) -> None:
-    """Raise Conflict for a version that is in the trash, or of which only number, digest and parents are left."""
+    """Raise Conflict for a version that is in the trash, Gone for one of which only number, digest and parents are left."""
     if version.purged_at:
-        raise Conflict(
+        raise Gone(
             "purged", f"Version {version.number} was purged, and its files with it; it does not come back. {instead}."
         )
     if version.trashed_at:
