@@ -180,19 +180,6 @@ class Surroundings:
     metrics: dict[str, float | str] = field(default_factory=dict)  # the latest of each name
 
 
-# Parents are older than their children, so nothing below the wanted number is looked at.
-ANCESTORS_DOWN_TO = """
-    WITH RECURSIVE ancestors(id) AS (
-        SELECT CAST(%s AS bigint)
-        UNION
-        SELECT link.parent_id FROM registry_versionparent link
-        JOIN ancestors ON link.version_id = ancestors.id
-        JOIN registry_version parent ON parent.id = link.parent_id
-        WHERE parent.number >= %s
-    ) SELECT id FROM ancestors
-"""
-
-
 class VersionQuerySet(models.QuerySet["Version"]):
     def visible_to(self, actor: Actor) -> VersionQuerySet:
         return self.filter(model__in=RegisteredModel.objects.visible_to(actor), trashed_at=None)
@@ -234,10 +221,9 @@ class VersionQuerySet(models.QuerySet["Version"]):
         return self.filter(pk__in=RawSQL(FIRST_PARENTS, [head.pk]))
 
     def stands_on(self, version: Version, older: Version) -> bool:
-        """Whether `older` is the version itself or one of its ancestors, by whichever parents."""
-        if older.number >= version.number:
-            return older.pk == version.pk
-        return self.filter(pk=older.pk).filter(pk__in=RawSQL(ANCESTORS_DOWN_TO, [version.pk, older.number])).exists()
+        """Whether `older`, of the same model, is the version itself or one of its ancestors, by whichever parents."""
+        edges = VersionParent.objects.of_model(version.model_id)
+        return next(iter(common_ancestors(edges, version.number, older.number)), None) == older.number
 
     def common_ancestor(self, one: Version, other: Version) -> Version | None:
         """Return the newest version that two of one model both stand on, or that one of them is; None when there is none.
