@@ -36,6 +36,10 @@ WRITE_BACK = 16 * 2**20  # bytes after which the disk is told to begin
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
+class Lost(FileNotFoundError):
+    """Bytes of a blob that are not in the store any more: lost, or set aside because they were damaged."""
+
+
 class Incoming:
     """A file that grows in the incoming directory while its bytes are hashed and counted. Discarded unless stored.
 
@@ -301,8 +305,9 @@ def key_of(digest: str) -> str:
 
 
 def open_blob(digest: str) -> BinaryIO:
-    """Open the bytes for reading, unbuffered (a real file on disk, so that the server can use sendfile)."""
-    return _store().open(digest)
+    """Open the bytes for reading, unbuffered (a real file on disk, so that the server can use sendfile); Lost if gone."""
+    with lost_bytes_said_clearly(digest):
+        return _store().open(digest)
 
 
 def path_of(digest: str) -> Path | None:
@@ -312,8 +317,9 @@ def path_of(digest: str) -> Path | None:
 
 
 def open_ranges(digest: str) -> BinaryIO:
-    """Open the bytes for reading a few of them here and there."""
-    return _store().open_ranges(digest)
+    """Open the bytes for reading a few of them here and there; Lost if they are gone."""
+    with lost_bytes_said_clearly(digest):
+        return _store().open_ranges(digest)
 
 
 def blob_exists(digest: str) -> bool:
@@ -435,6 +441,15 @@ def _link(source: Path, target: Path) -> None:
     os.link(source, draft)
     draft.replace(target)
     draft.unlink(missing_ok=True)  # POSIX leaves it where both were the same file already
+
+
+@contextmanager
+def lost_bytes_said_clearly(digest: str) -> Iterator[None]:
+    """Turn the store's word for a file that is not there into ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Lost(errno.ENOENT, "the store has not got these bytes any more", digest) from error
 
 
 def _sync_directory(path: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import Error, connection, transaction
 
+from registry.errors import Invalid
 from registry.models import Derivation, Event, RegisteredModel, Version, Visibility
+from registry.services import derivations
 from registry.services.members import set_membership
 from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, set_ref
@@ -182,3 +184,35 @@ def test_sources_are_sealed(cast: Cast, model: RegisteredModel, scans: list[Vers
         Derivation.objects.create(version=version, source=scans[1], position=1)
     bury(Version.objects.filter(pk=version.pk))
     Derivation.objects.all().delete()
+
+
+@pytest.mark.parametrize("way", ["restore", "merge"])
+def test_sources_come_along(cast: Cast, model: RegisteredModel, scans: list[Version], way: str) -> None:
+    publish(cast.bob, model, {"a": b"0"})
+    publish(cast.bob, model, {"a": b"1"}, branch="wider", derived_from=["vision/scans@1"])
+    publish(cast.bob, model, {"b": b"2"})
+    bob, base = client_of(cast.bob), BASE.removesuffix("versions/")
+    if way == "restore":
+        answer = bob.post(f"{BASE}2/restore/", {"branch": "main"})
+    else:
+        answer = bob.post(f"{base}merge/", {"source": "wider", "target": "main"})
+    assert answer.status_code == 201
+    assert [(source["model"], source["number"]) for source in answer.json()["derived_from"]] == [("scans", 1)]
+
+
+def test_same_call_with_other_sources_is_another_publication(
+    cast: Cast, model: RegisteredModel, scans: list[Version]
+) -> None:
+    bob = client_of(cast.bob)
+    publish(cast.bob, model, {"a": b"0"})
+    said = {"parent": "1", "message": "again", "files": [{"path": "a", "sha256": send(cast.bob, model, b"1")}]}
+    assert bob.post(BASE, said | {"derived_from": ["vision/scans@1"]}).status_code == 201
+    assert bob.post(BASE, said | {"derived_from": ["vision/scans@1"]}).status_code == 200
+    answer = bob.post(BASE, said | {"derived_from": ["vision/scans@2"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "parent_moved")
+
+
+def test_source_that_was_deleted_meanwhile_is_refused(cast: Cast, scans: list[Version]) -> None:
+    Version.objects.filter(pk=scans[0].pk).update(trashed_at="2026-01-01T00:00:00Z")
+    with pytest.raises(Invalid, match="deleted meanwhile"):
+        derivations.refuse_deleted(scans)

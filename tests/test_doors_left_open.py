@@ -12,11 +12,12 @@ from django.test import Client
 
 from accounts.services.access_tokens import create_access_token
 from registry.errors import Gone, Invalid
-from registry.models import Blob, Membership, Ref, Role, Upload
+from registry.models import Blob, Membership, Project, Ref, Role, Upload, Version
 from registry.services import members, uploads
 from registry.services.projects import create_project
-from registry.services.registered_models import create_model
+from registry.services.registered_models import create_model, find_model
 from registry.services.uploads import Wanted, announce
+from registry.services.versions import File, Publication, publish_version
 from tests.cast import PASSWORD, Cast, client_of, publish, send
 
 
@@ -103,3 +104,12 @@ def test_web_session_publishes_with_the_csrf_token_in_the_header_alone(cast: Cas
     answered = browser.post(address, form, headers={"X-CSRFToken": token})
     assert answered.status_code == 201, answered.content
     assert Blob.objects.get().sha256 == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_member_who_is_removed_while_the_files_come_publishes_nothing(cast: Cast) -> None:
+    digest = send(cast.bob, cast.model(), b"1")
+    found = find_model(actor=cast.bob, project="vision", name="classifier")  # as the door does, before the body comes
+    members.remove_member(actor=cast.alice, project=cast.project, user=cast.bob)
+    with pytest.raises(Project.DoesNotExist):
+        publish_version(actor=cast.bob, model=found, publication=Publication(files=[File("a", digest)]))
+    assert not Version.objects.exists()

@@ -56,6 +56,22 @@ def test_a_hundred_ranges_make_one_line(cast: Cast, dave: APIClient) -> None:
     ]
 
 
+@pytest.mark.parametrize("door", ["versions/2/card/", "versions/2/inspect/w.npy", "compare/1...2/files/README.md"])
+def test_what_tells_of_the_bytes_is_a_download_too(cast: Cast, dave: APIClient, door: str) -> None:
+    array = b"\x93NUMPY\x01\x00\x35\x00{'descr': '|u1', 'fortran_order': False, 'shape': ()}1"
+    publish(cast.alice, cast.project.models.get(), {"README.md": b"# Seeing", "w.npy": array})
+    assert dave.get(f"/v1/projects/vision/models/classifier/{door}").status_code == 200
+    assert told().filter(subject="vision/classifier v2").count() == 1
+
+
+def test_content_of_an_artifact_is_told(cast: Cast, dave: APIClient) -> None:
+    artifact = client_of(cast.bob).post("/v1/artifacts/", {"project": "vision", "data": {"content": {"n": 1}}}).json()
+    for _ in range(2):
+        assert dave.get(f"/v1/artifacts/{artifact['id']}/$download").status_code == 200
+    (event,) = Event.objects.filter(action="artifact.downloaded")
+    assert (event.actor, event.subject) == (cast.dave, artifact["id"])
+
+
 def test_later_requests_of_the_hour_write_nothing(dave: APIClient) -> None:
     dave.get(FILE)
     with CaptureQueriesContext(connection) as queries:

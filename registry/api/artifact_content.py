@@ -18,6 +18,7 @@ from registry.api.documentation import documented
 from registry.api.downloads import file_response, guarded
 from registry.api.errors import refusal
 from registry.models import Artifact
+from registry.services import downloads
 from registry.trees import FILE, Entry
 from registry.typed_data import BYTES, CSV, FRAME, JSON, PARQUETS
 
@@ -44,6 +45,7 @@ class ArtifactContentViewSet(ArtifactViewSet):
     )
     def download(self, request: Request, artifact: str) -> HttpResponseBase:
         there = self.artifact()
+        downloads.note_artifact(actor=request.user, artifact=there)
         connections.release()  # from here on bytes travel
         response = _bytes(request, there) if there.content_id else _inline(request, there)
         patch_vary_headers(response, ["Accept"])

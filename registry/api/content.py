@@ -176,10 +176,7 @@ class FileViewSet(Room):
         if request.method != "HEAD" and get_conditional_response(request, etag=f'"{entry.digest}"') is None:
             downloads.note(actor=request.user, version=version)
         connections.release()  # from here on bytes travel
-        try:
-            return told(file_response(request, entry), version)
-        except FileNotFoundError:
-            raise blobs.said_damaged() from None
+        return told(file_response(request, entry), version)
 
     @documented(
         "Download a whole version",

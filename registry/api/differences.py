@@ -17,6 +17,7 @@ from registry.errors import Invalid
 from registry.headers.formats import read_header
 from registry.headers.reading import BadHeader, Header, Tensor
 from registry.models import Tree, Version
+from registry.services import downloads
 from registry.storage import open_ranges
 from registry.trees import Difference, Entry
 
@@ -44,7 +45,10 @@ class DifferenceViewSet(Room):
         budget = _budget(request.query_params.get("bytes", ""))
         there = self.model()
         versions = there.versions.filter(trashed_at=None)
-        found = _difference(versions.at(there, base), versions.at(there, head), path.strip("/"))
+        before, after = versions.at(there, base), versions.at(there, head)
+        found = _difference(before, after, path.strip("/"))
+        for version in (before, after):
+            downloads.note(actor=request.user, version=version)
         connections.release()  # from here on bytes are read
         return Response(_about(found) | _content(found, budget))
 

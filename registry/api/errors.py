@@ -22,6 +22,8 @@ from rest_framework.views import set_rollback
 
 from accounts.errors import Forbidden, Refusal, Throttled
 from registry.models import Artifact, Ref, RegisteredModel, RetentionRule, Tree, Version
+from registry.services import blobs
+from registry.storage import Lost
 
 SIGN_IN = "Sign in first: send “Authorization: Bearer <access>” with the token of /auth/login/, or an access token."
 HIDDEN = {
@@ -42,6 +44,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return _answer(
             503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"}
         )
+    if isinstance(error, Lost):
+        error = blobs.said_damaged()
     set_rollback()
     user = getattr(context.get("request"), "user", None)
     anonymous = user is None or not user.is_authenticated

@@ -17,6 +17,7 @@ from registry.errors import Invalid, Missing
 from registry.headers.formats import FORMATS, read_header
 from registry.headers.reading import MAX_TENSORS, BadHeader, Header, Tensor
 from registry.models import Tree
+from registry.services import downloads
 from registry.storage import open_ranges
 from registry.trees import Entry
 
@@ -39,7 +40,9 @@ class HeaderViewSet(Room):
         offset = self.count("offset", default=0, most=MAX_TENSORS)
         limit = self.count("limit", default=MOST_TENSORS, most=MOST_TENSORS)
         path = path.strip("/")
-        entry = self.file(self.version(), path)
+        version = self.version()
+        entry = self.file(version, path)
+        downloads.note(actor=request.user, version=version)  # a header may tell a lot
         connections.release()  # from here on bytes are read
         return Response(_place(path, entry) | _shown(_header(path, entry), offset, limit))
 
@@ -110,6 +113,7 @@ class CardViewSet(Room):
             raise Missing(
                 "no_card", f"This version has no card. Publish a {cards.CARD} at the root of its files to give it one."
             ) from None
+        downloads.note(actor=request.user, version=version)
         connections.release()
         return Response(_place(cards.CARD, entry) | _card(entry))
 

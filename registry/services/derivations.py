@@ -38,6 +38,21 @@ def find_sources(*, actor: User, model: RegisteredModel, named: Iterable[str]) -
     return list(found.values())
 
 
+def sources_of(version: Version) -> list[Version]:
+    """Return what a version is made from, in order."""
+    return [derivation.source for derivation in version.derivations.select_related("source")]
+
+
+def refuse_deleted(sources: Sequence[Version]) -> None:
+    """Raise Invalid when one of them was deleted since it was found."""
+    if not sources:
+        return
+    keys = [source.pk for source in sources]
+    gone = Version.objects.filter(pk__in=keys).exclude(trashed_at=None).select_related("model__project").first()
+    if gone:
+        raise Invalid("unknown_source", f"{gone} was deleted meanwhile. Name another version, or have it taken back.")
+
+
 def _find(actor: User, name: str) -> Version:
     said = NAMED.fullmatch(name)
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from accounts.models import User
-from registry.models import Version, Visibility
+from registry.models import Artifact, Project, Version, Visibility
 from registry.services import events
 
 if TYPE_CHECKING:
@@ -21,14 +21,17 @@ def note(*, actor: Actor, version: Version) -> None:
 
     A line that cannot be written is an error: what has to be told is not handed out untold.
     """
-    project = version.model.project
+    _note(actor, version.model.project, "version", version.pk, str(version))
+
+
+def note_artifact(*, actor: Actor, artifact: Artifact) -> None:
+    """The same of an artifact's content."""
+    _note(actor, artifact.project, "artifact", artifact.pk, artifact.pk)
+
+
+def _note(actor: Actor, project: Project, noun: str, pk: int | str, subject: str) -> None:
     if project.visibility != Visibility.PRIVATE or not isinstance(actor, User):
         return
     hour = int(timezone.now().timestamp()) // HOUR
-    events.record_once(
-        once=f"download:{actor.pk}:{version.pk}:{hour}",
-        actor=actor,
-        action="version.downloaded",
-        project=project,
-        subject=str(version),
-    )
+    once = f"download:{actor.pk}:{pk}:{hour}"
+    events.record_once(once=once, actor=actor, action=f"{noun}.downloaded", project=project, subject=subject)

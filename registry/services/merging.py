@@ -12,10 +12,10 @@ from django.db import transaction
 from accounts.models import User
 from registry import tree_merging, trees
 from registry.digests import canonical_json
-from registry.errors import Conflict, Invalid
+from registry.errors import Busy, Conflict, Invalid
 from registry.models import Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
-from registry.services import commits, refs
+from registry.services import commits, derivations, refs
 from registry.services.versions import MOST_MESSAGE_CHARACTERS, MOST_METADATA_BYTES, OPTIMISTIC_TRIES
 from registry.tree_merging import Sides
 from registry.trees import BadPath, Built, Entry
@@ -29,6 +29,10 @@ class Outcome(enum.StrEnum):
     UP_TO_DATE = "up_to_date"  # the branch stands on the source already
     FAST_FORWARD = "fast_forward"  # the source stands on the branch's head: the branch moved there
     MERGED = "merged"  # a new version with two parents
+
+
+class _HeadMoved(Exception):
+    """Somebody published on the branch between the comparison and the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +81,24 @@ def merge(
         resolve=_clean(resolve or {}),
         expected=refs.find_version(model, expected) if expected is not None else None,
     )
-    for _ in range(OPTIMISTIC_TRIES):  # trees are compared and saved before the lock is taken …
-        plan = _plan(model, wish)
-        if plan.outcome is Outcome.UP_TO_DATE:
-            return plan.head, plan.outcome
-        with transaction.atomic():
-            locked = commits.lock_model(model)
-            if _head(locked, target) == plan.head:
-                return _carry_out(actor, locked, wish, plan)
-    with transaction.atomic():  # … and once under it, where the head does not move any more
+    for attempt in range(OPTIMISTIC_TRIES + 1):
+        try:
+            return _merge(actor, model, wish, planned_under_lock=attempt == OPTIMISTIC_TRIES)
+        except (_HeadMoved, Tree.DoesNotExist):
+            continue  # or the collector took a directory after it was saved, and before the new version named it
+    raise Busy("being_deleted", "Directories of this merge are being cleaned up just now. Merge again.")
+
+
+def _merge(actor: User, model: RegisteredModel, wish: _Wish, *, planned_under_lock: bool) -> tuple[Version, Outcome]:
+    """Compare and save trees before the lock is taken, or under it, where the head does not move any more."""
+    plan = None if planned_under_lock else _plan(model, wish)
+    if plan and plan.outcome is Outcome.UP_TO_DATE:
+        return plan.head, plan.outcome
+    with transaction.atomic():
         locked = commits.lock_model(model)
-        return _carry_out(actor, locked, wish, _plan(locked, wish))
+        if plan and _head(locked, wish.target) != plan.head:
+            raise _HeadMoved
+        return _carry_out(actor, locked, wish, plan or _plan(locked, wish))
 
 
 # --- Checking what was said
@@ -155,6 +166,7 @@ def _plan(model: RegisteredModel, wish: _Wish) -> _Plan:
         branch=wish.target,
         message=wish.message,
         metadata_json=_metadata_json(base, wish.source, head),
+        sources=derivations.sources_of(wish.source),  # what it brings, it was made from
         detail={"merged": wish.source.number},
     )
     return _Plan(head, Outcome.MERGED, commit)

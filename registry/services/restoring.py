@@ -8,7 +8,7 @@ from accounts.models import User
 from registry.errors import Invalid
 from registry.models import Ref, RegisteredModel, Version
 from registry.permissions import Action, require
-from registry.services import commits, refs
+from registry.services import commits, derivations, refs
 from registry.services.rollbacks import refuse_gone
 
 
@@ -45,6 +45,7 @@ def restore_to_branch(
             branch=branch,
             message=message or f"Restore version {old.number}",
             metadata_json=old.metadata_json,
+            sources=derivations.sources_of(old),
             detail={"restored": old.number},
         )
         return commits.write_version(actor=actor, model=model, commit=commit), True

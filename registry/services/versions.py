@@ -116,6 +116,8 @@ def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_
         commits.save_trees(built)
     with transaction.atomic():
         model = commits.lock_model(model)
+        require(actor, Action.PUBLISH, model.project)  # again: who was removed while the files came publishes no more
+        derivations.refuse_deleted(draft.sources)
         repeated = _by_key(actor, model, draft.publication)
         if repeated:
             return repeated, False
@@ -274,6 +276,7 @@ def _same_or_conflict(
         and parents == [expected.pk]
         and (now.tree_id, now.author_id, now.message, now.metadata_json)
         == (built.root.digest, actor.pk, draft.publication.message, draft.metadata_json)
+        and derivations.sources_of(now) == list(draft.sources)
     ):
         return now, False
     head = {"number": now.number, "digest": now.digest} if now else None
