@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -93,7 +93,8 @@ def draw(
             "config.json": trees.Entry("config.json", trees.FILE, config, 400),
             "weights.npz": trees.Entry("weights.npz", trees.FILE, weights, WEIGHTS_SIZE),
         }
-        root, content = trees.summary(entries)
+        built = trees.apply_changes(nothing, None, put=entries)
+        root, content = built.root, built.directories[built.root.digest][1]
         at = start + timedelta(seconds=number)
         message = f"Sweep over dropout, trial{number:06}\n\nWider layers and a longer warm-up."
         metadata = canonical_json({"dropout": number % 90 / 100, "hidden": 64 + number % 7, "seed": number})
@@ -120,6 +121,11 @@ def draw(
         first = [("weights.npz", weights)] if number == 1 else []
         yield Tree(pk=root.digest, content=content, files=2, size=root.size), version, [("config.json", config), *first]
         parent = digest
+
+
+def nothing(digests: Collection[str]) -> dict[str, bytes]:
+    """What a tree from nothing loads."""
+    return {}
 
 
 def measured(version: Version, user: User) -> Iterator[Metric]:
