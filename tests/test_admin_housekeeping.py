@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.models import User
 from registry.models import Blob, Event, Project, RegisteredModel, Version
 from registry.services import trash
+from registry.services.alone import run_alone
 from tests.cast import Cast, make_user, publish, send
 from tests.housekeeping import digest_of, everything, is_kept, let_grace_pass, path_of
 
@@ -78,6 +79,15 @@ def test_what_is_not_in_the_trash_is_not_purged(admin: Client, cast: Cast, model
     row = Version.objects.get(number=1)
     said = act(admin, "purge_now", row, confirmed="Purge now")
     assert "is not in the trash" in said[0]
+    row.refresh_from_db()
+    assert row.purged_at is None
+
+
+def test_nothing_is_purged_while_the_collector_is_at_work(admin: Client, cast: Cast, model: RegisteredModel) -> None:
+    row = trash.delete(actor=cast.alice, row=Version.objects.get(number=1))
+    with run_alone("collect"):
+        said = act(admin, "purge_now", row, confirmed="Purge now")
+    assert (said[0].startswith("Another run"), said[1].startswith("0 purged.")) == (True, True)
     row.refresh_from_db()
     assert row.purged_at is None
 

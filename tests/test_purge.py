@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import Error, connection, transaction
 
 from registry.digests import EMPTY
+from registry.errors import Conflict
 from registry.models import (
     Artifact,
     Derivation,
@@ -26,6 +27,7 @@ from registry.models import (
     Version,
 )
 from registry.services import garbage, purging, trash
+from registry.services.alone import run_alone
 from registry.services.members import invite
 from registry.services.metrics import Measured
 from registry.services.refs import Move, delete_ref, set_ref
@@ -258,6 +260,19 @@ def test_administrator_purges_at_once(cast: Cast, model: RegisteredModel) -> Non
     assert version(1).purged_at
     assert (Event.objects.first().action, Event.objects.first().actor) == ("version.purged", cast.alice)
     check_integrity()
+
+
+def test_administrator_waits_for_the_collector(cast: Cast, model: RegisteredModel) -> None:
+    """Which has found out who holds a place, and counts on it."""
+    for content in (b"1", b"2"):
+        publish(cast.bob, model, {"a": content})
+    row = trash.delete(actor=cast.carol, row=version(1))
+    cast.alice.is_superuser = True
+    with run_alone("collect"), pytest.raises(Conflict) as refusal:
+        purging.purge_now(actor=cast.alice, row=row)
+    assert refusal.value.code == "another_run"
+    assert version(1).purged_at is None
+    assert purging.purge_now(actor=cast.alice, row=row)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from registry.models import Occurrence, Project, RegisteredModel, Version
 from registry.models.search import Query, Scope, Term, search
+from registry.services import trash
 from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, delete_ref, set_ref
 from registry.services.registered_models import create_model, update_model
@@ -63,7 +64,8 @@ def test_each_type_is_answered_whole(cast: Cast, library: RegisteredModel) -> No
     assert answer(cast.dave, "robots") == page(project | {"url": f"{V1}/projects/vision/"})
     assert answer(cast.dave, "residuals") == page(model | {"title": "Deep residuals", "url": model_url})
     assert answer(cast.dave, "imagenet") == page(
-        version | {"title": "Wider hidden layer", "created_at": JUST_NOW, "url": f"{model_url}versions/1/"}
+        version
+        | {"title": "Wider hidden layer", "created_at": JUST_NOW, "deprecated": None, "url": f"{model_url}versions/1/"}
     )
     encoded = "Daten/Gr%C3%B6%C3%9Fe%20%E6%9D%B1%E4%BA%AC.csv"
     assert answer(cast.dave, "größe") == page(file | {"url": f"{model_url}versions/1/files/{encoded}"})
@@ -232,6 +234,44 @@ def test_what_is_in_the_trash_is_not_found(cast: Cast, library: RegisteredModel,
         assert names(cast.alice, q) == []
     trashed.objects.update(trashed_at=None)
     assert len(names(cast.alice, "hidden", type="version")) == 2
+
+
+def files(user: User | None, q: str) -> list[tuple[str, int]]:
+    return [(found["name"], found["version"]) for found in answer(user, q, type="file")["results"]]
+
+
+def delete(cast: Cast, model: RegisteredModel, *numbers: int) -> None:
+    for number in numbers:
+        trash.delete(
+            actor=cast.carol, row=Version.objects.select_related("model__project").get(model=model, number=number)
+        )
+
+
+def test_file_outlives_the_version_that_brought_it(cast: Cast) -> None:
+    model = cast.model()
+    publish(cast.bob, model, {"deep/weights.bin": b"w", "weights.txt": b"gone"})
+    publish(cast.bob, model, {"more": b"2"}, remove=["weights.txt"])
+    publish(cast.bob, model, {"deep/weights.bin": b"other"})
+    publish(cast.bob, model, {"deep/weights.bin": b"w"})
+    digest = model.occurrences.get(path="deep/weights.bin", first_version__number=1).digest
+    whole = answer(cast.dave, digest, type="file")["results"]
+    for numbers, left in (((1,), 2), ((2,), 4)):
+        delete(cast, model, *numbers)
+        assert files(cast.dave, "weights") == [("deep/weights.bin", 3), ("deep/weights.bin", left)]
+        url = f"{V1}/projects/vision/models/classifier/versions/{left}/files/deep/weights.bin"
+        assert answer(cast.dave, digest, type="file")["results"] == [whole[0] | {"version": left, "url": url}]
+        assert client_of(cast.dave).get(url).status_code == 200
+    assert model.occurrences.filter(path="weights.txt").exists(), "it may be taken back"
+
+
+def test_file_of_many_models_whose_versions_are_in_the_trash(cast: Cast) -> None:
+    for name in ("one", "two"):
+        model = cast.model(name)
+        publish(cast.bob, model, {"weights": b"w", "kept": b"k"})
+        publish(cast.bob, model, {"other": b"o"})
+        delete(cast, model, 1)
+    found = answer(cast.dave, "weights")["results"]
+    assert [(one["model"], one["version"]) for one in found] == [("two", 2), ("one", 2)]
 
 
 # --- What changes

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from registry import trees
 from registry.directories import decode, differing, entry_named, figures
 from registry.models import Occurrence, RegisteredModel, Tree, Version
+from registry.services import trash
 from registry.services.versions import File, Publication, publish_version
 from registry.trees import Entry
 from tests.cast import Cast, client_of, publish, send
@@ -79,6 +80,21 @@ def test_each_entry_tells_the_version_that_brought_it(cast: Cast) -> None:
     assert below == [entry("a/x", b"11", 2), entry("a/y", b"2", 1)]
     again = client_of(cast.dave).get(f"{VERSIONS}/3/tree/a").json()["results"]
     assert again == [entry("a/x", b"1", 1), entry("a/y", b"2", 1)], "the first with this digest at this path"
+
+
+@pytest.mark.parametrize("many", [1, 50])
+def test_version_in_the_trash_is_not_named(cast: Cast, many: int) -> None:
+    """However many the names: few are looked for one by one, many in all of the directory."""
+    model = cast.model()
+    publish(cast.bob, model, {"a/x": b"1", "README.md": b"#"} | {f"a/y{n}": b"2" for n in range(many)})
+    publish(cast.bob, model, {"a/x": b"11", "b": b"1"})
+    publish(cast.bob, model, {"a/x": b"1"})
+    for number in (1, 2):
+        trash.delete(actor=cast.carol, row=model.versions.select_related("model__project").get(number=number))
+        results = client_of(cast.dave).get(f"{VERSIONS}/3/tree/?recursive=true&page_size=100").json()["results"]
+        brought = {"a/x": 3, "README.md": number + 1, "b": number + 1} | {f"a/y{n}": number + 1 for n in range(many)}
+        assert {one["path"]: one["version"] for one in results} == brought
+    assert client_of(cast.dave).get(f"{VERSIONS}/3/tree/").json()["results"][1]["version"] == 3, "a directory"
 
 
 def test_recursive_listing_holds_the_files_below_by_path(cast: Cast) -> None:

@@ -15,6 +15,7 @@ from registry.api.documentation import documented
 from registry.api.rooms import Room
 from registry.api.serializers import EntrySerializer
 from registry.models import RegisteredModel, Tree
+from registry.models.holders import bringers
 
 
 class TreeViewSet(Room):
@@ -64,7 +65,7 @@ class _Entries:
 
     def __getitem__(self, part: slice) -> list[dict[str, Any]]:
         places = self.places(part.start, part.stop)
-        brought = self.model.occurrences.bringers([(place.path, place.entry.digest) for place in places])
+        brought = bringers(self.model, [(place.path, place.entry.digest) for place in places])
         return [_shown(place, brought.get((place.path, place.entry.digest))) for place in places]
 
     def places(self, start: int, stop: int) -> list[trees.Place]:

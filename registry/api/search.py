@@ -17,7 +17,7 @@ from registry.api.pagination import NumberedPages
 from registry.api.rooms import Room
 from registry.errors import Invalid
 from registry.models import Blob, Occurrence, Project, RegisteredModel, Version
-from registry.models.search import MOST_RESULTS, TYPES, Query, Scope, search
+from registry.models.search import MOST_RESULTS, TYPES, Query, Scope, search, still_there
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
 
@@ -41,6 +41,7 @@ RESULTS = [
         "title": "Wider",
         "author": "ada",
         "created_at": doc.TIME,
+        "deprecated": None,
         "url": "http://localhost:8000/v1/projects/digits/models/classifier/versions/3/",
     },
     {
@@ -122,7 +123,10 @@ def _query(said: str) -> Query:
 
 
 def _load(found: Sequence[tuple[str, int]]) -> list[Any]:
-    """Return the rows of one page, in a fixed number of queries; what has gone in the meantime is left out."""
+    """Return the rows of one page; what is gone is left out, so that a page may be short.
+
+    In a fixed number of queries, but for files whose versions are in the trash: some for each of their models.
+    """
     rows: dict[str, Any] = {
         "project": Project.objects.all(),
         "model": RegisteredModel.objects.select_related("project"),
@@ -130,10 +134,12 @@ def _load(found: Sequence[tuple[str, int]]) -> list[Any]:
         "file": Occurrence.objects.select_related("model__project", "first_version"),
     }
     by_type = {kind: rows[kind].in_bulk([pk for of, pk in found if of == kind]) for kind in rows}
+    numbers = still_there(by_type["file"].values())
+    by_type["file"] = {pk: file for pk, file in by_type["file"].items() if pk in numbers}
     files = by_type["file"].values()
     sizes = dict(Blob.objects.filter(pk__in={file.digest for file in files}).values_list("pk", "size"))
     for file in files:
-        file.size = sizes.get(file.digest)
+        file.size, file.number = sizes.get(file.digest), numbers[file.pk]
     return [by_type[kind][pk] for kind, pk in found if pk in by_type[kind]]
 
 
@@ -170,13 +176,13 @@ def _version(version: Version, request: Request) -> dict[str, Any]:
         "title": _title(version.message),
         "author": version.author_name,
         "created_at": serializers.DateTimeField().to_representation(version.created_at),
+        "deprecated": version.deprecated or None,
         "url": _address(version, request),
     }
 
 
 def _file(file: Any, request: Request) -> dict[str, Any]:
-    version = file.first_version
-    version.model = file.model
+    version = Version(model=file.model, number=file.number)
     return {
         "type": "file",
         "name": file.path,

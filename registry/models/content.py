@@ -125,17 +125,6 @@ class Tree(models.Model):
         return self.digest
 
 
-class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
-    def bringers(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], int | None]:
-        """Return the number of the version that brought each place (path and digest) of one model; a page of them at most."""
-        paths, digests = {path for path, _ in places}, {digest for _, digest in places}
-        rows = self.filter(path__in=paths, digest__in=digests)
-        return {
-            (path, digest): number
-            for path, digest, number in rows.values_list("path", "digest", "first_version__number")
-        }
-
-
 class Occurrence(models.Model):
     """Where content stands: a digest at a path of a model, and the version that brought it there first."""
 
@@ -143,8 +132,6 @@ class Occurrence(models.Model):
     path = models.CharField(max_length=1024)
     digest = models.CharField(max_length=64, db_index=True)
     first_version = models.ForeignKey("registry.Version", models.PROTECT, related_name="+")
-
-    objects = OccurrenceQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["model", "path", "digest"], name="one_occurrence_per_place")]

@@ -15,7 +15,9 @@ from typing import Any
 
 from django.db import connection
 
-from registry.models.versions import HEX
+from registry.models.content import Occurrence
+from registry.models.holders import live_holders
+from registry.models.versions import HEX, RegisteredModel
 
 MOST_RESULTS = 1000
 MOST_SCOPES = 16  # so many projects are named to the index itself; beyond, each match is looked at
@@ -117,7 +119,8 @@ class Hit:
     whole: bool = True
 
 
-FILE = Kind("file", "file", "registry_occurrence", "it.path", LIVE.format("it.first_version_id"))
+# Whether a file's version is live, or another one that has it, is asked for those of a page alone (still_there).
+FILE = Kind("file", "file", "registry_occurrence", "it.path", "TRUE")
 KINDS = (
     Kind("project", "project", "registry_project", "it.name", "it.trashed_at IS NULL", project="it.id"),
     Kind(
@@ -156,6 +159,22 @@ def search(query: Query, scope: Scope, types: Collection[str] = TYPES) -> list[t
     if query.digest and "file" in types:
         hits += _files_of(query.digest, scope)
     return _in_order(query, hits)
+
+
+def still_there(files: Iterable[Occurrence]) -> dict[int, int]:
+    """Return for each file that was found (its key) the number of the version to show it in: the one that brought it, or
+    where that is in the trash, the oldest that is not and has it. One that no such version has is left out."""
+    numbers, lost = dict[int, int](), dict[RegisteredModel, list[Occurrence]]()
+    for file in files:
+        if file.first_version.trashed_at:
+            lost.setdefault(file.model, []).append(file)
+        else:
+            numbers[file.pk] = file.first_version.number
+    for model, some in lost.items():
+        places = {(file.path, file.digest): file for file in some}
+        held = live_holders(model, {place: file.first_version.number for place, file in places.items()})
+        numbers |= {places[place].pk: number for place, number in held.items()}
+    return numbers
 
 
 def _in_order(query: Query, hits: Iterable[Hit]) -> list[tuple[str, int]]:

@@ -8,17 +8,14 @@ held until now is marked as used now, and garbage.py waits for its grace from th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from registry import trees
 from registry.digests import EMPTY
 from registry.models import (
     Artifact,
@@ -38,18 +35,16 @@ from registry.models import (
     Version,
 )
 from registry.models.content import UploadQuerySet
+from registry.models.holders import Place, holders
 from registry.models.projects import ProjectQuerySet
 from registry.models.versions import RegisteredModelQuerySet, VersionQuerySet
 from registry.services import blobs, events, trash
+from registry.services.alone import run_alone
 from registry.services.budget import Budget
 
 VERSIONS_AT_ONCE = 100
 PLACES_AT_ONCE = 5000
-TREES_AT_ONCE = 25  # held in memory: a directory has up to 100,000 entries
-WALKED_AT_ONCE = 200  # versions whose trees are walked together
 PATIENCE = timedelta(seconds=20)  # of somebody who waits for a purge; the next run does the rest
-
-Place = tuple[str, str]  # path and digest
 
 
 @dataclass(slots=True)
@@ -114,11 +109,18 @@ def purge_due(purge: Purge) -> None:
 def purge_now(*, actor: User, row: trash.Row) -> bool:
     """Purge one thing that is in the trash, for a superuser; return whether all of it is done already.
 
-    What takes longer than a moment is finished by the next run. Raises Conflict (not_in_trash), Gone (purged).
+    What takes longer than a moment is finished by the next run. Raises Conflict (not_in_trash; another_run while the
+    collector is at work, which relies on nobody else purging), Gone (purged).
     """
     trash.require_superuser(actor)
     trash.refuse_not_in_trash(row)
-    purge = Purge(before=timezone.now(), actor=actor, budget=Budget(PATIENCE))
+    with run_alone("collect"):
+        purge = Purge(before=timezone.now(), actor=actor, budget=Budget(PATIENCE))
+        _purge_row(purge, row)
+    return not purge.budget.ran_out
+
+
+def _purge_row(purge: Purge, row: trash.Row) -> None:
     if isinstance(row, Project):
         _purge_project(purge, row)
         _remove_artifacts(purge, row)
@@ -131,7 +133,6 @@ def purge_now(*, actor: User, row: trash.Row) -> bool:
         wanted = Version.objects.filter(pk=row.pk) if isinstance(row, Version) else model.versions.all()
         _purge_versions(purge, model, wanted.filter(purged_at=None))
         give_up_places(purge, model)
-    return not purge.budget.ran_out
 
 
 # --- Tombstones
@@ -254,16 +255,16 @@ def give_up_places(purge: Purge, model: RegisteredModel) -> None:
             return
         last = dead[-1].pk
         newest = RegisteredModel.objects.values_list("last_number", flat=True).get(pk=model.pk)
-        holders = _holders(_remaining(purge, model).filter(number__lte=newest), dead)
+        kept = _holders(_remaining(purge, model).filter(number__lte=newest), dead)
         if purge.rehearsal:
-            _count(purge, model, [one for one in dead if (one.path, one.digest) not in holders], counted)
+            _count(purge, model, [one for one in dead if (one.path, one.digest) not in kept], counted)
             continue
         with transaction.atomic():
             RegisteredModel.objects.locked_anyhow(model.pk)
             # Whoever published while the trees were walked found these places taken, and relies on them.
             late = _holders(_remaining(purge, model).filter(number__gt=newest), dead)
-            _pass_on(dead, late | holders)
-            gone = [one for one in dead if (one.path, one.digest) not in late | holders]
+            _pass_on(dead, late | kept)
+            gone = [one for one in dead if (one.path, one.digest) not in late | kept]
             _count(purge, model, gone, counted)
             _delete(gone)
 
@@ -281,10 +282,10 @@ def _remaining(purge: Purge, model: RegisteredModel) -> VersionQuerySet:
     return versions.exclude(pk__in=purge.versions().filter(model=model)) if purge.rehearsal else versions
 
 
-def _pass_on(dead: list[Occurrence], holders: dict[Place, int]) -> None:
-    kept = [one for one in dead if (one.path, one.digest) in holders]
+def _pass_on(dead: list[Occurrence], heirs: dict[Place, int]) -> None:
+    kept = [one for one in dead if (one.path, one.digest) in heirs]
     for one in kept:
-        one.first_version_id = holders[one.path, one.digest]
+        one.first_version_id = heirs[one.path, one.digest]
     Occurrence.objects.bulk_update(kept, ["first_version"], batch_size=500)
 
 
@@ -321,59 +322,10 @@ def _count(purge: Purge, model: RegisteredModel, gone: list[Occurrence], counted
 
 
 def _holders(versions: VersionQuerySet, dead: list[Occurrence]) -> dict[Place, int]:
-    """Return for each place of `dead` the oldest of the versions that has it, where there is one.
-
-    Walks their trees from the oldest on, each directory at a path once, and only those on the way to a place.
-    """
-    wanted = {(one.path, one.digest) for one in dead}
-    ways = {way for path, _ in wanted for way in _ways_to(path)}
-    walked, found = set[Place](), dict[Place, int]()
-    last = 0
-    while len(found) < len(wanted):
-        rows = versions.filter(number__gt=last).order_by("number").values_list("tree_id", "number")
-        some = list(rows[:WALKED_AT_ONCE])
-        if not some:
-            break
-        last = some[-1][1]
-        level: dict[Place, int] = {}  # a directory at a path → the number of the oldest version that has it
-        for tree, number in some:
-            level.setdefault(("", tree), number)
-        while level := {place: number for place, number in level.items() if place not in walked}:
-            walked |= level.keys()
-            below: dict[Place, int] = {}
-            for path, entry, number in _entries(level):
-                place = path, entry.digest
-                if place in wanted:
-                    found[place] = min(number, found.get(place, number))
-                if entry.is_directory and path in ways:
-                    below[place] = min(number, below.get(place, number))
-            level = below
-    return _by_key(versions, found)
-
-
-def _entries(level: dict[Place, int]) -> Iterator[tuple[str, trees.Entry, int]]:
-    """Yield what stands in directories: path, entry, and the number that came with the directory."""
-    directories = iter(level.items())
-    while some := dict(islice(directories, TREES_AT_ONCE)):
-        rows = Tree.objects.filter(pk__in={digest for _, digest in some}).values_list("digest", "content")
-        contents = dict(rows)
-        for (path, digest), number in some.items():
-            for entry in trees.decode(bytes(contents[digest])).values():
-                yield f"{path}/{entry.name}" if path else entry.name, entry, number
-
-
-def _by_key(versions: VersionQuerySet, found: dict[Place, int]) -> dict[Place, int]:
-    """Return the same with the versions' keys instead of their numbers."""
+    """Return for each place of `dead` the key of the oldest of the versions that has it, where there is one."""
+    found = holders(versions, [(one.path, one.digest) for one in dead])
     numbers, keys = sorted(set(found.values())), dict[int, int]()
     for start in range(0, len(numbers), blobs.BATCH):
         rows = versions.filter(number__in=numbers[start : start + blobs.BATCH])
         keys.update(rows.values_list("number", "pk"))
     return {place: keys[number] for place, number in found.items()}
-
-
-def _ways_to(path: str) -> Iterator[str]:
-    """Yield the directories above a path: "a/b/c" → "a", "a/b"."""
-    at = path.find("/")
-    while at >= 0:
-        yield path[:at]
-        at = path.find("/", at + 1)
