@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from registry.models import Artifact, Blob, Event, Hierarchy, Membership, Project, Upload, Visibility
-from registry.services import artifacts, hierarchies
+from registry.services import artifacts, hierarchies, trash
 from registry.services.projects import create_project, update_project
 from registry.services.recordings import Recording
 from registry.services.registered_models import create_model
@@ -377,6 +377,20 @@ def test_form_with_files_that_do_not_belong_there(cast: Cast, files: list[str]) 
         assert post(cast, form, format="multipart").status_code == 400
 
 
+def test_nothing_is_written_into_a_project_that_was_deleted_meanwhile(cast: Cast) -> None:
+    """It was looked up while it was still there, and so was the right."""
+    there = chain(cast, 1)[0]
+    trash.delete(actor=cast.alice, row=Project.objects.get(pk=cast.project.pk))
+    assert there.project.trashed_at is None
+    with nothing_left_behind():
+        with pytest.raises(Hierarchy.DoesNotExist):
+            artifacts.replace_artifact(actor=cast.bob, artifact=there, recording=Recording({"n": 1}))
+        with pytest.raises(Hierarchy.DoesNotExist):
+            artifacts.delete_artifact(actor=cast.bob, artifact=there)
+        with pytest.raises(Hierarchy.DoesNotExist), transaction.atomic():  # as what is recorded stands in one
+            hierarchies.lock(there.hierarchy)
+
+
 def test_outsiders_form_is_not_kept(cast: Cast) -> None:
     form = {"project": "vision", "data": "{}", "content": SimpleUploadedFile("a", HELLO)}
     with nothing_left_behind():
@@ -505,6 +519,18 @@ def test_every_write_is_told_in_the_log(cast: Cast, pipeline: Hierarchy) -> None
     changed = Event.objects.get(action="artifact.changed")
     digests = [hashlib.sha256(text).hexdigest() for text in (b'{"name":"a"}', b'{"name":"b"}')]
     assert [changed.before, changed.after] == [{"data_sha256": digest} for digest in digests]
+
+
+def test_log_does_not_name_a_version_that_its_readers_may_not_see(cast: Cast) -> None:
+    secret = create_model(actor=cast.bob, project=create_project(actor=cast.bob, name="own"), name="hidden")
+    version = publish(cast.bob, secret, {"a": b"1"})
+    made = post(cast, {"project": "vision", "data": {}, "version": "own/hidden@1"}).json()
+    put(cast, made["id"], {"data": {}, "version": None})
+    told = client_of(cast.carol).get("/v1/projects/vision/events/").json()["results"][:2]
+    assert [one["action"] for one in told] == ["artifact.changed", "artifact.recorded"]
+    assert told[0]["before"] == {"version": version.digest}
+    assert told[1]["after"]["version"] == version.digest
+    assert "hidden" not in str(told)
 
 
 # --- Lists, trees, parts

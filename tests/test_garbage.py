@@ -12,9 +12,10 @@ from django.utils import timezone
 from registry import storage
 from registry.digests import EMPTY
 from registry.models import Artifact, Blob, Hierarchy, Occurrence, RegisteredModel, Tree, Upload, Version
-from registry.services import blobs, garbage, retention, trash, uploads
+from registry.services import artifacts, blobs, garbage, retention, trash, uploads
 from registry.services.alone import run_alone
 from registry.services.purging import Purged
+from registry.services.recordings import Content, Recording
 from registry.services.uploads import Wanted, announce
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, publish, send
@@ -69,6 +70,23 @@ def test_bytes_go_a_grace_after_the_last_version_that_held_them(cast: Cast, mode
     assert is_kept(b"shared")
     assert is_kept(b"new")
     check_integrity()
+
+
+@pytest.mark.parametrize("how", ["delete", "clear", "replace"])
+def test_bytes_go_a_grace_after_the_last_artifact_that_held_them(cast: Cast, model: RegisteredModel, how: str) -> None:
+    content = Content(send(cast.bob, model, b"table"))
+    artifact = artifacts.record_artifact(actor=cast.bob, recording=Recording({}, project="vision", content=content))
+    let_grace_pass()
+    if how == "delete":
+        artifacts.delete_artifact(actor=cast.bob, artifact=artifact)
+    else:
+        other = Content(send(cast.bob, model, b"other")) if how == "replace" else None
+        artifacts.replace_artifact(actor=cast.bob, artifact=artifact, recording=Recording({}, content=other))
+    garbage.collect()
+    assert is_kept(b"table")
+    let_grace_pass()
+    garbage.collect()
+    assert (is_kept(b"table"), is_kept(b"other")) == (False, how == "replace")
 
 
 def test_what_is_published_stays_however_old(cast: Cast, model: RegisteredModel) -> None:

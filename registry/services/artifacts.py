@@ -16,7 +16,7 @@ from registry.errors import Conflict, Invalid
 from registry.models import Artifact, Hierarchy, Project
 from registry.models.lineage import MOST_LEVELS
 from registry.permissions import Action, require
-from registry.services import events, hierarchies
+from registry.services import blobs, events, hierarchies
 from registry.services.projects import ensure_personal_project, find_project
 from registry.services.recordings import Keep, Recording, columns_of, hold, refuse_two_contents
 from registry.storage import Incoming
@@ -68,6 +68,7 @@ def replace_artifact(
         before = told(artifact)
         if recording.parent_id is not Keep.AS_IS:
             _move(artifact, hierarchy, _again(parent) if parent else None)
+        _give_grace(artifact, columns.get("content_id", artifact.content_id))
         hold(columns)
         for name, value in columns.items():
             setattr(artifact, name, value)
@@ -90,6 +91,7 @@ def delete_artifact(*, actor: User, artifact: Artifact) -> None:
                 f"{children:,} artifact(s) stand below this one. Delete them first, or give them another parent.",
             )
         _record(actor, "artifact.deleted", artifact, told(artifact), None)
+        _give_grace(artifact, None)
         artifact.delete()
 
 
@@ -114,7 +116,10 @@ def tree_of(*, actor: Actor, root: Artifact, depth: int | None) -> list[Artifact
 
 
 def told(artifact: Artifact) -> dict[str, Any]:
-    """Return what the audit log tells of an artifact; of its data, the digest."""
+    """Return what the audit log tells of an artifact; of its data, the digest.
+
+    Of its version too: whoever reads the log of this project may not see the one that the version's name would tell.
+    """
     version = artifact.version
     return {
         "hierarchy": artifact.hierarchy.name,
@@ -123,7 +128,7 @@ def told(artifact: Artifact) -> dict[str, Any]:
         "data_sha256": digest_bytes(canonical_json(artifact.data).encode()),
         "content": artifact.content_id,
         "content_type": artifact.content_type,
-        "version": f"{version}" if version else None,
+        "version": version.digest if version else None,
     }
 
 
@@ -225,6 +230,15 @@ def _move(artifact: Artifact, hierarchy: Hierarchy, parent: Artifact | None) -> 
         tree.exclude(pk=artifact.pk).update(level=F("level") + down)
     artifact.parent, artifact.level = parent, artifact.level + down
     artifact.save(update_fields=["parent", "level"])
+
+
+def _give_grace(artifact: Artifact, following: str | None) -> None:
+    """Let the time without any use begin now for the content that the artifact gives up, if it does.
+
+    The one that comes in its place is locked in the same turn, so that nobody takes the two the other way round.
+    """
+    if artifact.content_id and artifact.content_id != following:
+        blobs.refresh(digests=[digest for digest in (artifact.content_id, following) if digest])
 
 
 def _id() -> str:

@@ -45,9 +45,12 @@ def default_hierarchy(*, actor: User, project: Project) -> Hierarchy:
 
 
 def lock(hierarchy: Hierarchy) -> Hierarchy:
-    """Return the hierarchy's row, locked until the transaction ends: all changes of its trees are one after the other."""
+    """Return the hierarchy's row, locked until the transaction ends: all changes of its trees are one after the other.
+
+    DoesNotExist when its project was deleted meanwhile: nothing is recorded into what is in the trash.
+    """
     rows = Hierarchy.objects.select_related("project").select_for_update(no_key=True, of=("self",))
-    return rows.get(pk=hierarchy.pk)
+    return rows.get(pk=hierarchy.pk, project__trashed_at=None)
 
 
 def _insert(actor: User, project: Project, name: str, labels: dict[str, str]) -> Hierarchy:
