@@ -2,6 +2,7 @@
 
     <project>/<model>/<alias>                       a symlink to …
     .versions/<key>/<sequence>-v<number>-<digest>/  … all files of one version, read-only
+    .versions/<key>/.doubt                          there while damaged bytes may be among the files
     .locks/<key>                                    locked by whoever changes what belongs to the key
 
 A directory gets its name when it is whole and synced, and loses it before it is removed: a crash at any line leaves the
@@ -13,6 +14,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -25,11 +27,14 @@ from pathlib import Path
 from django.conf import settings
 
 from registry import storage, trees
+from registry.digests import chunks_of, digest_stream
+
+logger = logging.getLogger("lmvp.activation")
 
 FICLONE = 0x40049409  # linux/fs.h: the blocks of another file, shared until one of the two is written
 NO_SHARING = frozenset({errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.ENOTTY, errno.EINVAL})
 NO_SHARING |= {errno.EOPNOTSUPP, errno.ENOTSUP}
-DRAFT, LINK, GONE = ".draft", ".link", ".gone-"
+DRAFT, LINK, GONE, DOUBT = ".draft", ".link", ".gone-", ".doubt"
 KEY = re.compile(r"([0-9]+)-(.+)")
 WHOLE = re.compile(r"([0-9]{6,})-v([0-9]+)-([0-9a-f]{64})")
 TRIES = 10  # that somebody else tidies an empty directory away just before a link is put into it
@@ -99,12 +104,23 @@ def held(key: Key) -> Iterator[None]:
         yield
 
 
+def doubt(key: Key) -> None:
+    """Have the files of this key read before they are relied on again: they may share bytes that turned out damaged.
+
+    It lasts until `show` has succeeded, whatever happens in between. The caller holds the lock.
+    """
+    if key.home.is_dir():
+        (key.home / DOUBT).touch()
+        _sync(key.home)
+
+
 def show(key: Key, wanted: Wanted | None) -> None:
     """Serve what is wanted under this key, and nothing else. The caller holds the lock.
 
     What was served until now is kept until the next switch, for processes that have followed the link already and
-    open their files one after the other.
+    open their files one after the other; unless it is in doubt.
     """
+    in_doubt = (key.home / DOUBT).exists()
     for path in _entries(key.home):
         if path.name in (DRAFT, LINK) or path.name.startswith(GONE):
             _remove(path)
@@ -112,11 +128,14 @@ def show(key: Key, wanted: Wanted | None) -> None:
     if wanted is None:
         _keep(key, links=set(), directories=set())
         return
-    whole = before if before and _is(before, wanted) else _find(key, wanted) or _build(key, wanted)
+    whole = before if before and _is(before, wanted) else _find(key, wanted)
+    if whole is None or (in_doubt and not _is_sound(whole, wanted)):
+        whole = _build(key, wanted)
     if before != whole or not _points_to(wanted.address, whole):
         _switch(key, wanted.address, whole)
     previous = before if before != whole else max(_whole(key) - {whole}, default=None)
-    _keep(key, links={settings.LMVP_ACTIVE_ROOT / wanted.address}, directories={whole, previous})
+    kept = {whole, None if in_doubt else previous}
+    _keep(key, links={settings.LMVP_ACTIVE_ROOT / wanted.address}, directories=kept)
 
 
 # --- What is there
@@ -158,6 +177,20 @@ def _is(whole: Path, wanted: Wanted) -> bool:
 def _find(key: Key, wanted: Wanted) -> Path | None:
     """Return a directory that holds the version already: the previous one, or one that a crash left unlinked."""
     return max((whole for whole in _whole(key) if _is(whole, wanted)), default=None)
+
+
+def _is_sound(whole: Path, wanted: Wanted) -> bool:
+    """Read all files of a directory: whether each is there with the bytes that it shall have."""
+    for place in wanted.files():
+        try:
+            with (whole / trees.clean_path(place.path)).open("rb", buffering=0) as file:
+                found, _ = digest_stream(chunks_of(file))
+        except OSError:
+            found = ""
+        if found != place.entry.digest:
+            logger.error("%s holds damaged bytes: %s. It is made anew as soon as the store has them", whole, place.path)
+            return False
+    return True
 
 
 def _served(key: Key, wanted: Wanted | None) -> Path | None:
@@ -280,7 +313,7 @@ def _switch(key: Key, address: str, whole: Path) -> None:
 
 
 def _keep(key: Key, *, links: set[Path], directories: set[Path | None]) -> None:
-    """Remove what belongs to the key and is not among these: links first."""
+    """Remove what belongs to the key and is not among these: links first, and doubts about it last."""
     for link in [link for link in _links() if _home_of(link) == str(key) and link not in links]:
         link.unlink()
         _sync(link.parent)
@@ -292,6 +325,7 @@ def _keep(key: Key, *, links: set[Path], directories: set[Path | None]) -> None:
         whole.rename(gone)  # under its name it is whole, to the last moment
         _sync(key.home)
         _remove(gone)
+    (key.home / DOUBT).unlink(missing_ok=True)
     with suppress(OSError):
         key.home.rmdir()
 

@@ -19,8 +19,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from registry import active, storage
-from registry.models import Ref, RegisteredModel
-from registry.services import activation, projects, registered_models
+from registry.models import Blob, Ref, RegisteredModel
+from registry.services import activation, projects, registered_models, verification
 from registry.services.refs import Move, delete_ref, set_ref
 from registry.services.rollbacks import roll_back
 from registry.services.versions import File, Publication, publish_version
@@ -316,6 +316,79 @@ def test_files_that_are_not_ours_are_left_alone(cast: Cast, model: RegisteredMod
     call_command("materialise_aliases")
     assert (root() / "vision/notes.txt").read_text() == "mine"
     assert (root() / "vision/classifier/mine").is_symlink()
+
+
+# --- Bytes that turn out damaged
+
+
+def damage(content: bytes) -> None:
+    """Damage bytes in the store, and where they are shared or not, in the served version too."""
+    blob = storage.path_of(hashlib.sha256(content).hexdigest())
+    assert blob
+    for path in [blob, *(path for path in link().rglob("*") if path.is_file() and path.read_bytes() == content)]:
+        path.chmod(0o644)
+        path.write_bytes(b"damaged")
+
+
+def test_damage_is_logged_while_it_is_served_and_goes_when_it_is_healed(
+    cast: Cast, model: RegisteredModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    damage(b"same")
+    verification.verify()
+    assert served() == content(b"1") | {"README": b"damaged"}
+    assert "holds damaged bytes: README" in caplog.text
+    with pytest.raises(CommandError, match="production"):
+        call_command("materialise_aliases")
+    send(cast.bob, model, b"same")
+    assert served() == content(b"1")
+    assert versions_kept() == 1, "the damaged one is not kept for a way back"
+    call_command("materialise_aliases")
+
+
+def test_damaged_version_before_is_not_what_a_rollback_brings_back(cast: Cast, model: RegisteredModel) -> None:
+    damage(b"1")
+    move(cast, model, "2")
+    verification.verify()
+    send(cast.bob, model, b"1")
+    roll_back(actor=cast.bob, model=model, name="production")
+    assert served() == content(b"1")
+
+
+def test_crash_before_healed_files_are_made_anew_is_put_right(cast: Cast, model: RegisteredModel) -> None:
+    damage(b"same")
+    verification.verify()
+    blob = Blob.objects.get(pk=hashlib.sha256(b"same").hexdigest())
+    with storage.Incoming(limit=10) as incoming:
+        incoming.write(b"same")
+        incoming.store()
+    Blob.objects.filter(pk=blob.pk).update(state=Blob.State.LIVE)
+    assert served() != content(b"1")
+    call_command("materialise_aliases")
+    assert served() == content(b"1")
+
+
+def test_files_that_are_whole_stay_where_bytes_are_lost(
+    cast: Cast, model: RegisteredModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = link().resolve()
+    lost = storage.path_of(hashlib.sha256(b"same").hexdigest())
+    assert lost
+    lost.unlink()
+    damage(b"2")
+    verification.verify()
+    call_command("materialise_aliases")
+    assert (link().resolve(), served()) == (directory, content(b"1"))
+    assert "damaged" not in caplog.text
+
+
+def test_alias_without_files_has_no_doubts_either(cast: Cast, model: RegisteredModel) -> None:
+    damage(b"same")
+    verification.verify()
+    delete_ref(actor=cast.bob, model=model, kind="alias", name="production")
+    assert traces() == [".versions"]
+
+
+# --- A store elsewhere
 
 
 @pytest.fixture

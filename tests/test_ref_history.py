@@ -9,7 +9,9 @@ import pytest
 from django.utils import timezone
 
 from registry.models import Event, Ref, RefMove, RegisteredModel, Version
+from registry.services.projects import update_project
 from registry.services.refs import Move, delete_ref, set_ref
+from registry.services.registered_models import update_model
 from tests.burying import bury
 from tests.cast import Cast, client_of, publish
 from tests.matchers import JUST_NOW, SHA256, nothing_left_behind, refused
@@ -163,6 +165,44 @@ def test_deleted_alias_comes_back(cast: Cast, model: RegisteredModel) -> None:
     assert back(cast, expected=None).json()["version"] == 3
     assert moves(cast)[-2:] == [(3, None, False), (None, 3, True)]
     assert back(cast).json()["version"] == 2
+
+
+def test_deleted_alias_comes_back_as_it_was(cast: Cast, model: RegisteredModel) -> None:
+    set_ref(actor=cast.carol, model=model, move=Move("alias", "production", protected=True, active=True))
+    delete_ref(actor=cast.carol, model=model, kind="alias", name="production")
+    with nothing_left_behind():
+        refused(back(cast), 403, "role_too_low")
+    shown = client_of(cast.carol).post(f"{PRODUCTION}/rollback/").json()
+    assert (shown["version"], shown["protected"], shown["active"]) == (3, True, True)
+    event = Event.objects.first()
+    assert (event.action, event.before) == ("alias.rolled_back", None)
+    assert event.after == {"version": 3, "protected": True, "active": True, "comment": ""}
+    refused(back(cast), 403, "role_too_low")
+
+
+def test_it_comes_back_as_it_was_last_under_whatever_name_the_model_had(cast: Cast, model: RegisteredModel) -> None:
+    other = cast.model("other")
+    publish(cast.bob, other, {"a": b"x"})
+    set_ref(actor=cast.carol, model=model, move=Move("alias", "production", protected=True))
+    for flags in ({"protected": False}, {"active": True}):
+        delete_ref(actor=cast.carol, model=model, kind="alias", name="production")
+        client_of(cast.carol).post(f"{PRODUCTION}/rollback/")
+        set_ref(actor=cast.carol, model=model, move=Move("alias", "production", **flags))
+    delete_ref(actor=cast.bob, model=model, kind="alias", name="production")
+    set_ref(actor=cast.carol, model=other, move=Move("alias", "production", "1", protected=True))
+    delete_ref(actor=cast.carol, model=other, kind="alias", name="production")
+    update_model(actor=cast.carol, model=model, name="reader")
+    update_project(actor=cast.alice, project=cast.project, name="sight")
+    shown = client_of(cast.bob).post("/v1/projects/sight/models/reader/aliases/production/rollback/").json()
+    assert (shown["protected"], shown["active"]) == (False, True)
+
+
+def test_moves_that_are_taken_back_leave_flags_alone(cast: Cast, model: RegisteredModel) -> None:
+    set_ref(actor=cast.carol, model=model, move=Move("alias", "production", active=True))
+    delete_ref(actor=cast.carol, model=model, kind="alias", name="production")
+    client_of(cast.carol).post(f"{PRODUCTION}/rollback/")
+    set_ref(actor=cast.carol, model=model, move=Move("alias", "production", active=False))
+    assert back(cast).json()["active"] is False
 
 
 def test_alias_that_was_made_anew_does_not_reach_behind_its_making(cast: Cast, model: RegisteredModel) -> None:

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from registry.errors import Conflict
 from registry.models import Blob, Event, RegisteredModel
-from registry.services import verification
+from registry.services import artifacts, verification
 from registry.services.alone import run_alone
 from registry.services.projects import create_project
+from registry.services.recordings import Content, Recording
 from registry.services.registered_models import create_model
 from registry.services.verification import Finding
 from tests.cast import Cast, client_of, publish, send
@@ -169,6 +170,34 @@ def test_one_project_is_verified_alone(cast: Cast, model: RegisteredModel, capsy
         call_command("verify_blobs", "--project=vision")
     with pytest.raises(CommandError, match="no project"):
         call_command("verify_blobs", "--project=nothing")
+
+
+def test_content_of_artifacts_is_verified_with_its_project_and_told(cast: Cast, model: RegisteredModel) -> None:
+    content = Content(send(cast.bob, model, b"table"))
+    recorded = [
+        artifacts.record_artifact(actor=cast.bob, recording=Recording({}, project=place, content=content))
+        for place in ("vision", "vision", None)  # his own
+    ]
+    damage(b"table")
+    report = verification.verify(project=cast.project)
+    places = [f"artifact {one.pk} of {one.project.name}" for one in sorted(recorded, key=lambda one: one.pk)]
+    assert report.findings == [Finding(digest_of(b"table"), 5, "damaged", places)]
+    assert report.files == 3
+    assert Event.objects.get(action="blob.damaged").after == {"places": places}
+    assert verification.verify(project=recorded[2].project).files == 1
+
+
+def test_places_that_are_told_have_bounds(cast: Cast, model: RegisteredModel) -> None:
+    content = Content(digest_of(b"right"))
+    for _ in range(20):
+        artifacts.record_artifact(actor=cast.bob, recording=Recording({}, project="vision", content=content))
+    damage(b"right")
+    (found,) = verification.verify().findings
+    assert (len(found.places), found.places[0], found.places[-1]) == (
+        21,
+        "vision/classifier weights (since v1)",
+        "and more",
+    )
 
 
 def test_command_tells_and_fails_when_something_is_not_well(cast: Cast, model: RegisteredModel, capsys) -> None:

@@ -7,7 +7,7 @@ A move stands, whatever becomes of its files; what failed is logged, seen on the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from registry import active, connections, trees
 from registry.active import Key, Wanted
-from registry.models import Project, Ref, RegisteredModel, Tree
+from registry.models import Occurrence, Project, Ref, RegisteredModel, Tree
 
 logger = logging.getLogger("lmvp.activation")
 
@@ -34,6 +34,20 @@ def refresh_project(*, project: Project) -> None:
     """The same for all models of a project."""
     models = RegisteredModel.objects.filter(project=project).values_list("pk", flat=True)
     transaction.on_commit(lambda: _bring_all(_keys_of(models)), robust=True)
+
+
+def healed(*, digest: str) -> None:
+    """The same for all models that hold these bytes: where the damaged ones are served, the whole ones come instead."""
+    transaction.on_commit(lambda: _bring_all(_keys_holding([digest])), robust=True)
+
+
+def doubt(*, digests: Collection[str]) -> None:
+    """Read again what is served by the models that hold these: files that share bytes with the store are damaged with it.
+
+    What is damaged is logged, and served until the bytes are healed: then, or by `put_right`, it is made anew.
+    """
+    if digests:
+        _bring_all(_keys_holding(digests), in_doubt=True)
 
 
 def put_right() -> list[Key]:
@@ -55,15 +69,21 @@ def _keys_of(models: Iterable[int]) -> set[Key]:
     return {Key(pk, name) for pk, name in found} | {key for key in active.known_keys() if key.model_id in wanted}
 
 
-def _bring_all(keys: Iterable[Key]) -> list[Key]:
-    return [key for key in sorted(keys, key=str) if not _bring(key)]
+def _keys_holding(digests: Collection[str]) -> set[Key]:
+    return _keys_of(Occurrence.objects.filter(digest__in=digests).values_list("model", flat=True).distinct())
 
 
-def _bring(key: Key) -> bool:
+def _bring_all(keys: Iterable[Key], *, in_doubt: bool = False) -> list[Key]:
+    return [key for key in sorted(keys, key=str) if not _bring(key, in_doubt)]
+
+
+def _bring(key: Key, in_doubt: bool) -> bool:
     """Show what the alias stands for now; False when the disk or the store did not let us."""
     connections.release()  # another process may hold the lock for as long as it copies
     try:
         with active.held(key):
+            if in_doubt:
+                active.doubt(key)
             active.show(key, _wanted(key))
     except Exception:
         logger.exception("The files of the alias %s of model %s are not up to date", key.alias, key.model_id)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from registry import connections
 from registry.errors import Busy
 from registry.models import Blob
-from registry.services import events
+from registry.services import activation, events
 from registry.storage import Incoming, blob_exists
 
 BATCH = 500
@@ -67,6 +67,7 @@ def make_live(row: Blob) -> None:
     row.state, row.used_at, row.verified_at = Blob.State.LIVE, timezone.now(), None
     row.save(update_fields=["state", "used_at", "verified_at"])
     events.record(actor=None, action="blob.healed", project=None, subject=row.pk)
+    activation.healed(digest=row.pk)
 
 
 def refuse_damaged(digests: Iterable[str]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import User
 from registry.errors import Conflict, Gone
-from registry.models import Ref, RefMove, RegisteredModel, Version
+from registry.models import Event, Ref, RefMove, RegisteredModel, Version
 from registry.permissions import Action, require
 from registry.services import refs
 
@@ -21,7 +22,7 @@ def roll_back(
 ) -> Ref:
     """Undo the newest move of an alias that is not undone yet; return the alias. Again goes one step further back.
 
-    Raises Conflict (nothing_to_roll_back, in_trash, ref_moved), Gone (purged), Ref.DoesNotExist for a name that never was.
+    A deleted alias comes back protected and active, if it was. Raises Conflict (nothing_to_roll_back, in_trash, ref_moved), Gone (purged), Ref.DoesNotExist for a name that never was.
     """
     require(actor, Action.MOVE_REF, model.project)
     with transaction.atomic():
@@ -38,9 +39,22 @@ def roll_back(
             )
         refuse_gone(version, instead=f"Or point “{name}” to another version")
         version.model = model
-        move = refs.Move(Ref.Kind.ALIAS, name, str(version.number), comment=comment, expected=expected)
+        flags = _lost_flags(model, latest) if latest.to_version_id is None else {}
+        move = refs.Move(Ref.Kind.ALIAS, name, str(version.number), comment=comment, expected=expected, **flags)
         ref, _ = refs.place(actor=actor, version=version, move=move, undoes=latest)
     return ref
+
+
+def _lost_flags(model: RegisteredModel, deletion: RefMove) -> dict[str, bool]:
+    """Return which of `active` and `protected` an alias had when it was deleted, as the event of that moment tells."""
+    names = [model.name, *model.former_names.values_list("name", flat=True)]
+    subject = Q()
+    for name in names:
+        subject |= Q(subject__endswith=f"/{name}@{deletion.name}")
+    told = Event.objects.filter(subject, project=model.project, action="alias.deleted", at__gte=deletion.at)
+    event = told.order_by("pk").first()
+    before = (event.before if event else None) or {}
+    return {flag: True for flag in ("active", "protected") if before.get(flag)}
 
 
 def refuse_gone(version: Version, *, instead: str) -> None:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from registry import connections, storage
 from registry.digests import digest_stream
 from registry.errors import Conflict
-from registry.models import Blob, Occurrence, Project
-from registry.services import blobs, events
+from registry.models import Artifact, Blob, Occurrence, Project
+from registry.services import activation, blobs, events
 from registry.services.alone import run_alone
 from registry.services.budget import Budget
 
@@ -31,7 +31,7 @@ READ = (Blob.State.LIVE, Blob.State.DAMAGED)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A file that is not as it was published: `damaged`, `missing`, or `unreadable` just now. `places` use it."""
+    """A file that is not as it was stored: `damaged`, `missing`, or `unreadable` just now. `places` use it."""
 
     digest: str
     size: int
@@ -39,7 +39,7 @@ class Finding:
     places: Sequence[str]
 
     def __str__(self) -> str:
-        places = "; ".join(self.places) or "no version"
+        places = "; ".join(self.places) or "nothing"
         return f"{self.what}: {self.digest} ({self.size:,} bytes), used by {places}"
 
 
@@ -85,7 +85,9 @@ def verify(
         if digests is not None:
             rows = rows.filter(pk__in=digests)
         if project is not None:
-            rows = rows.filter(pk__in=Occurrence.objects.filter(model__project=project).values("digest"))
+            published = Q(pk__in=Occurrence.objects.filter(model__project=project).values("digest"))
+            recorded = Artifact.objects.filter(project=project, content__isnull=False)
+            rows = rows.filter(published | Q(pk__in=recorded.values("content")))
         for some in run.longest_unverified(rows, most):
             run.verify(some)
         run.report.unfinished |= run.budget.ran_out
@@ -126,6 +128,7 @@ class _Run:
             raise _no_store()
         for blob, what in found:
             self._note(blob, what)
+        activation.doubt(digests=[blob.pk for blob, what in found if what in ("damaged", "missing")])
         read = [blob.pk for blob, _ in found]
         Blob.objects.filter(pk__in=read).update(verified_at=timezone.now())
 
@@ -193,9 +196,11 @@ def _locked(blob: Blob) -> Blob | None:
 
 
 def _places_of(blob: Blob) -> list[str]:
-    """Return where the bytes are used, the first of many: model, path, and the version that brought them."""
+    """Return where the bytes are used, the first of many: model, path, and the version that brought them; artifacts."""
     rows = Occurrence.objects.filter(digest=blob.pk).select_related("model__project", "first_version").order_by("pk")
     places = [f"{row.model} {row.path} (since v{row.first_version.number})" for row in rows[: PLACES_TOLD + 1]]
+    artifacts = Artifact.objects.filter(content=blob.pk).select_related("project").order_by("pk")
+    places += [f"artifact {row.pk} of {row.project}" for row in artifacts[: PLACES_TOLD + 1 - len(places)]]
     return places[:PLACES_TOLD] + ["and more"] * (len(places) > PLACES_TOLD)
 
 
