@@ -27,7 +27,7 @@ class Action(enum.Enum):
     RECORD_LINEAGE = "record artifacts and hierarchies"
     MOVE_REF = "make, move or delete branches, tags and aliases"
     REWIND_BRANCH = "move a branch so that it loses versions"
-    MOVE_PROTECTED_REF = "protect names, and move protected ones"
+    MOVE_PROTECTED_REF = "protect names or move protected ones"
     EDIT_MODEL = "change or rename models"
     MANAGE_MEMBERS = "manage members and invitations"
     VIEW_INVITATIONS = "see the open invitations"
@@ -130,7 +130,7 @@ def require(actor: Actor, action: Action, project: Project) -> None:
         raise Forbidden(
             "role_too_low",
             f"You may not {action.value} in {project.name}: it takes the role {needed}, and {yours}."
-            " Ask a maintainer or owner of the project.",
+            f" Ask {'an owner' if NEEDS[action] is Role.OWNER else 'a maintainer or owner'} of the project.",
         )
     if action not in READING and not _token_writes(actor):
         raise Forbidden(

@@ -122,7 +122,9 @@ def accept_invitation(*, actor: User, token: str) -> Membership:
             project=invitation.project, user=actor, defaults={"role": invitation.role}
         )
         before = None if created else Role(membership.role).label
-        if not created and membership.role < invitation.role:
+        if not created and membership.role >= invitation.role:
+            return membership  # the invitation stays for whom it was meant
+        if not created:
             membership.role = invitation.role
             membership.save(update_fields=["role"])
         invitation.accepted_at, invitation.accepted_by = timezone.now(), actor

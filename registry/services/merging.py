@@ -212,8 +212,9 @@ def _in_conflict(conflicts: Mapping[str, Sides], wish: _Wish) -> Conflict:
     listed = sorted(conflicts.values(), key=lambda sides: sides.path)[:MOST_LISTED]
     return Conflict(
         "merge_conflict",
-        f"{len(conflicts):,} path(s) were changed on both sides. Say in `resolve`, for each of fields.conflicts, whether it"
-        f" shall be as in the “source” (version {wish.source.number}) or as in the “target” (“{wish.target}”).",
+        f"{len(conflicts):,} path(s) were changed on both sides and are not resolved. Say in `resolve`, for each of"
+        f" fields.conflicts, whether it shall be as in the “source” (version {wish.source.number}) or as in the “target”"
+        f" (“{wish.target}”); send the picks that you made before along.",
         fields={"count": len(conflicts), "conflicts": [_shown(sides) for sides in listed]},
     )
 

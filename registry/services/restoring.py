@@ -37,7 +37,7 @@ def restore_to_branch(
                 "unknown_branch", f"{model} has no branch “{branch}”. Make it at the old version: POST …/branches/."
             )
         refs.check_expected(ref, refs.Move(Ref.Kind.BRANCH, branch, expected=expected), model)
-        if head.tree_id == old.tree_id:
+        if (head.tree_id, head.metadata_json) == (old.tree_id, old.metadata_json):
             return head, False
         commit = commits.Commit(
             tree=old.tree_id,
