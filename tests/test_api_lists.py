@@ -225,6 +225,7 @@ def test_refs_and_their_moves(cast: Cast) -> None:
         "name": "production",
         "version": 2,
         "digest": SHA256,
+        "deprecated": None,
         "protected": False,
         "updated_at": JUST_NOW,
     }

@@ -28,8 +28,8 @@ def test_files_metadata_and_metrics_are_told_apart(cast: Cast) -> None:
     response = client_of(cast.dave).get(f"{BASE}/compare/1...main")
     assert response.status_code == 200
     assert response.json() == {
-        "base": {"number": 1, "digest": first.digest},
-        "head": {"number": 2, "digest": second.digest},
+        "base": {"number": 1, "digest": first.digest, "deprecated": None},
+        "head": {"number": 2, "digest": second.digest, "deprecated": None},
         "files": {
             "added": [{"path": "fresh", "after": at(b"6")}],
             "removed": [{"path": "gone", "before": at(b"2")}],

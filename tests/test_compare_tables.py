@@ -54,6 +54,7 @@ def test_versions_are_columns_and_what_is_said_of_them_rows(cast: Cast, model: R
                 "created_at": JUST_NOW,
                 "refs": refs[one.number],
                 "files": {"count": 1, "size": 1},
+                "deprecated": None,
             }
             for one in (third, first, second)
         ],

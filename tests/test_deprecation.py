@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
-from registry.models import Event, RegisteredModel, Version
+from registry.models import Event, Ref, RegisteredModel, Version
 from tests.cast import Cast, client_of, publish
 from tests.matchers import nothing_left_behind, refused
 
@@ -35,6 +36,41 @@ def test_reason_is_shown_wherever_the_version_is(cast: Cast, model: RegisteredMo
     event = Event.objects.exclude(action="version.downloaded").first()
     assert (event.action, event.actor, event.subject) == ("version.deprecated", cast.carol, "vision/classifier v1")
     assert (event.before, event.after) == ({"deprecated": None}, {"deprecated": REASON})
+
+
+def test_everything_that_leads_to_the_version_tells_the_reason(cast: Cast, model: RegisteredModel) -> None:
+    publish(cast.bob, model, {"a": b"2"}, message="Relabelled")
+    Ref.objects.create(model=model, kind="tag", name="first", version=model.versions.get(number=1))
+    Ref.objects.create(model=model, kind="alias", name="production", version=model.versions.get(number=1))
+    carol, base = client_of(cast.carol), VERSION.removesuffix("versions/1/")
+    carol.post(f"{base}branches/", {"name": "old", "revision": "1"})
+    carol.patch(VERSION, {"deprecated": REASON})
+
+    def told(path: str) -> Any:
+        return client_of(cast.dave).get(path).json()
+
+    for name in ("tags/first", "aliases/production", "branches/old"):
+        assert told(f"{base}{name}/")["deprecated"] == REASON
+    assert [row["deprecated"] for row in told(f"{base}branches/")["results"]] == [None, REASON]
+    nodes = told(f"{base}versions/2/lineage/")["nodes"]
+    assert {node["number"]: node["deprecated"] for node in nodes} == {1: REASON, 2: None}
+    columns = told(f"{base}compare/?versions=1,2")["versions"]
+    assert [column["deprecated"] for column in columns] == [REASON, None]
+    sides = told(f"{base}compare/1...2/")
+    assert (sides["base"]["deprecated"], sides["head"]["deprecated"]) == (REASON, None)
+    hits = told("/v1/search/?type=version&q=production")["results"]
+    assert [(hit["version"], hit["deprecated"]) for hit in hits] == [(1, REASON)]
+
+
+def test_reason_goes_into_the_trash_with_the_version(cast: Cast, model: RegisteredModel) -> None:
+    publish(cast.bob, model, {"a": b"2"})
+    client_of(cast.carol).patch(VERSION, {"deprecated": REASON})
+    assert client_of(cast.carol).delete(VERSION).status_code == 200
+    nodes = client_of(cast.dave).get(VERSION.replace("/1/", "/2/lineage/")).json()["nodes"]
+    assert [(node["number"], node["trashed"], node["deprecated"]) for node in nodes] == [
+        (2, False, None),
+        (1, True, None),
+    ]
 
 
 def test_deprecation_is_taken_back(cast: Cast, model: RegisteredModel) -> None:

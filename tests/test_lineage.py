@@ -87,6 +87,7 @@ def test_nodes_and_edges_both_ways(cast: Cast, history: None) -> None:
         "title": "Tuned",
         "author": "alice",
         "created_at": JUST_NOW,
+        "deprecated": None,
         "trashed": False,
         "url": f"{V1}/projects/vision/models/reader/versions/2/",
     }

@@ -11,7 +11,6 @@ from registry import trees
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.rooms import Room
-from registry.api.serializers import ParentSerializer
 from registry.models import Tree, Version
 
 MOST_FILES = 1000  # of each kind in one answer; `count` tells of all
@@ -31,13 +30,17 @@ class ComparisonViewSet(Room):
         before, after = versions.at(there, base), versions.at(there, head)
         return Response(
             {
-                "base": ParentSerializer(before).data,
-                "head": ParentSerializer(after).data,
+                "base": _side(before),
+                "head": _side(after),
                 "files": _files(before, after),
                 "metadata": _changes(before.metadata, after.metadata),
                 "metrics": _metrics(before, after),
             }
         )
+
+
+def _side(version: Version) -> dict[str, Any]:
+    return {"number": version.number, "digest": version.digest, "deprecated": version.deprecated or None}
 
 
 def _files(base: Version, head: Version) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class VersionViewSet(VersionTrashing, VersionDeprecation, FormRoom):
         version, new = publish_version(
             actor=request.user, model=there, publication=publication, arrived=self.arriving.arrived
         )
-        shown = there.versions.with_figures().get(pk=version.pk)
+        shown = version if new else there.versions.with_figures().get(pk=version.pk)
         return self.show(WholeVersionSerializer, shown, 201 if new else 200)
 
     def _publication(self, request: Request) -> Publication:

@@ -76,6 +76,7 @@ LINEAGE = {
             "title": "Wider",
             "author": "ada",
             "created_at": TIME,
+            "deprecated": None,
             "trashed": False,
             "url": "http://localhost:8000/v1/projects/digits/models/classifier/versions/3/",
         },
@@ -114,7 +115,15 @@ ENTRY = {
     "version": 3,
 }
 METRIC = {"name": "loss", "value": 0.3, "step": 1, "author": "ada", "created_at": TIME}
-REF = {"kind": "branch", "name": "main", "version": 2, "digest": DIGEST, "protected": False, "updated_at": TIME}
+REF = {
+    "kind": "branch",
+    "name": "main",
+    "version": 2,
+    "digest": DIGEST,
+    "deprecated": None,
+    "protected": False,
+    "updated_at": TIME,
+}
 ALIAS = REF | {
     "kind": "alias",
     "name": "production",
@@ -124,8 +133,6 @@ ALIAS = REF | {
 MOVE = {"from": 1, "to": 2, "actor": "ada", "comment": "better on the test set", "at": TIME, "rollback": False}
 MOMENT = {"kind": "alias", "name": "production", "time": TIME, "version": 2, "digest": DIGEST, "move": MOVE}
 METRIC_OF_VERSION = {"version": 3, "value": 0.97, "step": None, "created_at": TIME}
-REF = {"kind": "alias", "name": "production", "version": 2, "digest": DIGEST, "protected": False, "updated_at": TIME}
-MOVE = {"from": 1, "to": 2, "actor": "ada", "comment": "better on the test set", "at": TIME}
 UPLOAD = {
     "id": "0b0e…",
     "sha256": DIGEST,
@@ -152,8 +159,8 @@ EVENT = {
 }
 
 COMPARISON = {
-    "base": {"number": 2, "digest": DIGEST},
-    "head": {"number": 3, "digest": DIGEST},
+    "base": {"number": 2, "digest": DIGEST, "deprecated": "It was trained on the wrong labels; use v3."},
+    "head": {"number": 3, "digest": DIGEST, "deprecated": None},
     "files": {
         "added": [{"path": "README.md", "after": {"digest": DIGEST, "size": 120, "mode": "100644"}}],
         "removed": [],
@@ -184,6 +191,7 @@ TABLE = {
             "created_at": TIME,
             "refs": [{"kind": "alias", "name": "production"}],
             "files": {"count": 2, "size": 18432},
+            "deprecated": None,
         }
     ],
     "metrics": [{"name": "accuracy", "values": [0.97]}],

@@ -75,6 +75,7 @@ class LineageSerializer(serializers.Serializer[lineage.Lineage]):
             "title": "" if gone else version.title,
             "author": version.author_name,
             "created_at": serializers.DateTimeField().to_representation(version.created_at),
+            "deprecated": None if gone else version.deprecated or None,
             "trashed": gone,
             "url": None if gone else reverse("version", args=place, request=request),
         }

@@ -88,10 +88,14 @@ class NewAliasInput(AliasInput):
 class RefSerializer(serializers.ModelSerializer[Ref]):
     version = serializers.IntegerField(source="version.number")
     digest = serializers.CharField(source="version.digest")
+    deprecated = serializers.SerializerMethodField(help_text="Why the version should not be used any more, or null.")
 
     class Meta:
         model = Ref
-        fields = ["kind", "name", "version", "digest", "protected", "updated_at"]
+        fields = ["kind", "name", "version", "digest", "deprecated", "protected", "updated_at"]
+
+    def get_deprecated(self, ref: Ref) -> str | None:
+        return ref.version.deprecated or None
 
 
 class AliasSerializer(RefSerializer):

@@ -70,6 +70,7 @@ def _column(version: Version, around: Surroundings) -> dict[str, Any]:
         "created_at": version.created_at,
         "refs": [{"kind": kind, "name": name} for kind, name in around.refs],
         "files": {"count": version.tree.files, "size": version.tree.size},
+        "deprecated": version.deprecated or None,
     }
 
 

@@ -315,6 +315,7 @@ def _write(actor: User, model: RegisteredModel, parent: Version | None, built: B
         detail={"sources": len(draft.sources)} if draft.sources else {},  # by number: not all readers may see them
     )
     version = commits.write_version(actor=actor, model=model, commit=commit)
+    version.tree = Tree(pk=built.root.digest, files=built.root.files, size=built.root.size)  # its figures are known
     metrics.add(actor=actor, version=version, measured=publication.metrics, first=True)
     _name(actor, version, publication)
     if publication.idempotency_key:
