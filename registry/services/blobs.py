@@ -39,14 +39,19 @@ def keep(*, incoming: Incoming) -> Blob:
 
 
 def _store(incoming: Incoming) -> Blob | None:
-    """Store the bytes and make their row. None where somebody else made one meanwhile: it is to be looked at.
+    """Store the bytes and make their row. None where that has to be looked at, or done, again.
 
-    It may be the collector's, who is just taking an orphaned file of the same name away, and these bytes with it.
+    The collector may take these bytes for an orphaned file before their row is there: then its own row is there, or, when
+    it is through, no file any more. Once our row is there it leaves them alone.
     """
     connections.release()  # syncing a large file takes seconds
     incoming.store()
-    blob, is_ours = Blob.objects.get_or_create(pk=incoming.sha256, defaults={"size": incoming.size})
-    return blob if is_ours else None
+    with transaction.atomic():
+        blob, is_ours = Blob.objects.get_or_create(pk=incoming.sha256, defaults={"size": incoming.size})
+        if is_ours and blob_exists(blob.pk):
+            return blob
+        transaction.set_rollback(is_ours)
+    return None
 
 
 def _heal(incoming: Incoming) -> bool:
