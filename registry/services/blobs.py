@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from registry import connections
@@ -46,11 +47,11 @@ def _store(incoming: Incoming) -> Blob | None:
     """
     connections.release()  # syncing a large file takes seconds
     incoming.store()
-    with transaction.atomic():
-        blob, is_ours = Blob.objects.get_or_create(pk=incoming.sha256, defaults={"size": incoming.size})
-        if is_ours and blob_exists(blob.pk):
+    with suppress(IntegrityError), transaction.atomic():  # there is a row of somebody else's, or was a moment ago
+        blob = Blob.objects.create(pk=incoming.sha256, size=incoming.size)
+        if blob_exists(blob.pk):
             return blob
-        transaction.set_rollback(is_ours)
+        transaction.set_rollback(True)
     return None
 
 
