@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -47,19 +48,25 @@ def head_of(model: RegisteredModel, branch: str) -> Version | None:
 
 def save_trees(built: Built) -> None:
     """Write the directories that are not there yet, and note of the others that they are in use."""
-    digests, known = list(built.directories), set[str]()
+    digests, known = sorted(built.directories), set[str]()  # in one order for all, so that nobody waits in a circle
     for start in range(0, len(digests), blobs.BATCH):
         rows = Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH])
         used = dict(rows.values_list("pk", "used_at"))
         if stale := [digest for digest, at in used.items() if at < timezone.now() - FRESH]:
-            Tree.objects.filter(pk__in=stale).update(used_at=timezone.now())
+            _note_use(stale)
         known.update(used)
     missing = [
         Tree(digest=digest, content=content, files=entry.files, size=entry.size)
-        for digest, (entry, content) in built.directories.items()
+        for digest, (entry, content) in sorted(built.directories.items(), key=lambda one: one[0])
         if digest not in known
     ]
     Tree.objects.bulk_create(missing, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
+
+
+def _note_use(digests: list[str]) -> None:
+    with transaction.atomic():
+        held = Tree.objects.filter(pk__in=digests).order_by("pk").select_for_update(no_key=True)
+        Tree.objects.filter(pk__in=list(held.values_list("pk", flat=True))).update(used_at=timezone.now())
 
 
 def write_version(*, actor: User, model: RegisteredModel, commit: Commit) -> Version:
