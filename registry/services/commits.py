@@ -57,7 +57,7 @@ def save_trees(built: Built) -> None:
         known.update(used)
     missing = [
         Tree(digest=digest, content=content, files=entry.files, size=entry.size)
-        for digest, (entry, content) in sorted(built.directories.items(), key=lambda one: one[0])
+        for digest, (entry, content) in ((digest, built.directories[digest]) for digest in digests)
         if digest not in known
     ]
     Tree.objects.bulk_create(missing, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either

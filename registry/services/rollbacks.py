@@ -35,7 +35,7 @@ def roll_back(
         if version is None:
             raise Conflict(
                 "nothing_to_roll_back",
-                f"Before its latest move “{name}” stood for nothing. To take it away, delete it; to move it, name a version.",
+                f"No earlier move of “{name}” is left to take back. To take it away, delete it; to move it, name a version.",
             )
         refuse_gone(version, instead=f"Or point “{name}” to another version")
         version.model = model
