@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_yasg",
+    "csp",
 ]
 MIDDLEWARE = [
     "lmvp.middleware.request_log",
@@ -101,7 +102,23 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
 ]
+# Scripts and styles are files of ours alone. Images may stand in a style sheet as data (Pico's arrows and ticks).
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "worker-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 ROOT_URLCONF = "lmvp.urls"
 WSGI_APPLICATION = "lmvp.wsgi.application"
 TEMPLATES = [
@@ -172,6 +189,7 @@ STORAGES = {
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # no collecting step at install
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[a-z]+-[0-9.]+/"  # their version is in the address
 
 # Where bytes on their way wait: the same file system as the blobs, so that the last step is a rename.
 INCOMING_DIR = LMVP_DATA_DIR / "incoming"
