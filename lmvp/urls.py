@@ -32,6 +32,7 @@ from registry.api import (
 )
 from registry.api.rooms import Room
 from registry.api.schema import schema_view
+from registry.web import routes as registry_pages
 from registry.web import views as pages
 
 handler400 = "registry.api.errors.bad_request"
@@ -122,4 +123,5 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url="/static/registry/icon.svg", permanent=True)),
     path("healthz", pages.healthz, name="healthz"),
     path("readyz", pages.readyz, name="readyz"),
+    path("", include((registry_pages.routes, "web"))),
 ]

@@ -122,7 +122,8 @@ class VersionAdmin(WithTrash, ReadOnlyAdmin):
         page = Paginator(range(obj.tree.files), FILES_PER_PAGE).get_page(request.GET.get("page"))
         metrics = list(obj.metrics.select_related("author")[: METRICS_SHOWN + 1])
         readable = Project.objects.visible_to(request.user).filter(pk=obj.model.project_id).exists()
-        address = obj.get_absolute_url() + "files/" if readable else ""
+        place = [obj.model.project.name, obj.model.name, str(obj.number)]
+        address = reverse("version", args=place) + "files/" if readable else ""
         start = max(page.start_index() - 1, 0)
         files = trees.files_between(Tree.objects.contents_of, obj.tree_id, start, page.end_index())
         return {

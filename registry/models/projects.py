@@ -107,7 +107,7 @@ class Project(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("project", args=[self.name])
+        return reverse("web:project", args=[self.name])
 
     def note_finder(self, actor: Actor, role: int | None) -> None:
         """Keep the role with which somebody found this project, so that one call asks for it once."""

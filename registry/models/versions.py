@@ -135,7 +135,7 @@ class RegisteredModel(models.Model):
         return f"{self.project.name}/{self.name}"
 
     def get_absolute_url(self) -> str:
-        return reverse("model", args=[self.project.name, self.name])
+        return reverse("web:model", args=[self.project.name, self.name])
 
 
 class FormerModelName(models.Model):
@@ -317,7 +317,7 @@ class Version(models.Model):
         return f"{self.model} v{self.number}"
 
     def get_absolute_url(self) -> str:
-        return reverse("version", args=[self.model.project.name, self.model.name, str(self.number)])
+        return reverse("web:version", args=[self.model.project.name, self.model.name, str(self.number)])
 
     @property
     def metadata(self) -> dict[str, Any]:
