@@ -85,7 +85,7 @@ def avatar(username: str) -> SafeString:
 
 @register.simple_tag
 def person(username: str) -> SafeString:
-    return format_html('<span class="nowrap">{} {}</span>', avatar(username), username)
+    return format_html('<span class="person">{}{}</span>', avatar(username), username)
 
 
 @register.simple_tag
