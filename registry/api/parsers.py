@@ -16,7 +16,7 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from accounts.api.parsers import BoundedJSON
 from registry.digests import CHUNK
 from registry.errors import Invalid
-from registry.storage import Incoming
+from registry.incoming import Incoming
 
 
 class LongJSON(BoundedJSON):
