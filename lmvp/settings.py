@@ -189,7 +189,7 @@ STORAGES = {
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # no collecting step at install
 WHITENOISE_AUTOREFRESH = False
-WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[a-z]+-[0-9.]+/"  # their version is in the address
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[a-z-]+-[0-9.]+/"  # their version is in the address
 
 # Where bytes on their way wait: the same file system as the blobs, so that the last step is a rename.
 INCOMING_DIR = LMVP_DATA_DIR / "incoming"

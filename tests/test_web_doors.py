@@ -31,6 +31,7 @@ PAGES = {
     "model": Page("/vision/classifier/"),
     "versions": Page("/vision/classifier/versions/"),
     "version": Page("/vision/classifier/versions/1/"),
+    "publish": Page("/vision/classifier/publish/", least="contributor"),
 }
 
 

@@ -20,9 +20,9 @@ from registry import connections
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.forms import FormRoom
-from registry.api.parsers import ArrivedFile
 from registry.api.rooms import Room
 from registry.api.serializers import JSONText
+from registry.arriving import ArrivedFile
 from registry.errors import Invalid
 from registry.incoming import Incoming
 from registry.models import Artifact

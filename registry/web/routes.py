@@ -6,7 +6,7 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import models, projects
+from registry.web import models, projects, publishing
 from registry.web.pages import View, page
 
 
@@ -53,4 +53,5 @@ routes = [
     at(MODEL, models.overview, "model"),
     at(MODEL + "versions/", models.history, "versions"),
     at(VERSION, models.version, "version"),
+    at(MODEL + "publish/", publishing.publish, "publish"),
 ]
