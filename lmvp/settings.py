@@ -93,6 +93,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "lmvp.middleware.request_log",
+    "csp.middleware.CSPMiddleware",  # around all others: redirects and static files bear it too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "lmvp.middleware.one_spelling",
@@ -102,7 +103,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
 ]
 # Scripts and styles are files of ours alone. Images may stand in a style sheet as data (Pico's arrows and ticks).
 CONTENT_SECURITY_POLICY = {
