@@ -7,11 +7,17 @@ function insertionQ() {
 }
 
 // ReDoc asks its maker's server for a logo, which our policy refuses too: that image is given up before anybody is asked.
-const setAttribute = HTMLImageElement.prototype.setAttribute;
-HTMLImageElement.prototype.setAttribute = function (name, value) {
-  if (name !== "src" || new URL(value, location.href).origin === location.origin || /^data:/.test(value)) {
-    setAttribute.call(this, name, value);
-  } else {
-    queueMicrotask(() => this.dispatchEvent(new Event("error")));
-  }
+const image = HTMLImageElement.prototype;
+const source = Object.getOwnPropertyDescriptor(image, "src");
+const foreign = (address) => /^https?:/.test(address) && new URL(address).origin !== location.origin;
+
+Object.defineProperty(image, "src", {
+  ...source,
+  set(address) {
+    if (foreign(address)) queueMicrotask(() => this.dispatchEvent(new Event("error")));
+    else source.set.call(this, address);
+  },
+});
+image.setAttribute = function (name, value) {
+  if (name !== "src" || !foreign(value)) Element.prototype.setAttribute.call(this, name, value);
 };
