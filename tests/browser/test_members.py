@@ -71,7 +71,6 @@ def test_a_member_is_removed_after_asking(new_visitor, cast, window) -> None:
     question = page.get_by_role("row", name="dave").locator("details[open]")
     expect(question).to_contain_text("dave loses the role viewer here at once")
     assert_accessible(page)
-    page.screenshot(path=f"/tmp/shots-members/remove-{len(window)}.png")
     question.locator("form").get_by_role("button", name="Remove dave").click()
     expect(page.get_by_role("status")).to_have_text("dave is no member of vision any more.")
     assert role_of(cast, "dave") is None
