@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -136,7 +135,6 @@ def _page(
         adding=adding or AddForm(prefix="add", own=own),
         inviting=inviting or InviteForm(prefix="invite", own=own),
         rights=rights(),
-        days=settings.INVITATION_LIFETIME.days,
     )
 
 

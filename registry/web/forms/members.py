@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from registry.models import Role
 
@@ -42,7 +43,7 @@ class InviteForm(RoleForm):
     email = forms.EmailField(
         label="E-mail address",
         max_length=254,
-        help_text="The mail holds a link to join, good for 14 days.",
+        help_text=f"The mail holds a link to join, good for {settings.INVITATION_LIFETIME.days} days.",
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     field_order = ["email", "role"]
