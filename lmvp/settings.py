@@ -232,7 +232,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-CSRF_FAILURE_VIEW = "registry.web.views.csrf_failure"
+CSRF_FAILURE_VIEW = "registry.web.refusals.csrf_failure"
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("LMVP_ACCESS_MINUTES", default=20))

@@ -35,9 +35,9 @@ from registry.api.schema import redoc_page, schema_view, swagger_page
 from registry.web import routes as registry_pages
 from registry.web import views as pages
 
-handler400 = "registry.api.errors.bad_request"
-handler404 = "registry.api.errors.not_found"
-handler500 = "registry.api.errors.server_error"
+handler400 = "lmvp.failures.bad_request"
+handler404 = "lmvp.failures.not_found"
+handler500 = "lmvp.failures.server_error"
 
 
 def at(address: str, viewset: type[Room], name: str | None = None, **actions: str) -> URLPattern:

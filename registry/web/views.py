@@ -58,14 +58,6 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
     return redirect(membership.project)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that came without its token: an old tab, or cookies switched off."""
-    message = (
-        "This form is too old, or your browser keeps no cookies here. Go back, load the page again, and send it anew."
-    )
-    return render(request, "registry/error.html", {"heading": "Please try again", "message": message}, status=403)
-
-
 def healthz(request: HttpRequest) -> JsonResponse:
     """Whether the process answers."""
     return JsonResponse({"status": "ok"})
