@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,12 @@ from registry.errors import Invalid
 ROWS = 50  # on one page
 
 
+def _number(said: str) -> int:
+    if not (said.isascii() and said.isdigit() and len(said) <= 18):
+        raise ValueError(said)
+    return int(said)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """The rows of one page, newest first, and the queries that lead to its neighbours (empty: there is none)."""
@@ -22,9 +29,16 @@ class Page:
     older: str = ""
 
 
-def newest_first(rows: QuerySet[Any], request: HttpRequest, *, key: str = "pk", size: int = ROWS) -> Page:
-    """Return the page that `?before=` or `?after=` a key asks for, or the newest."""
-    before, after = _key(request, "before"), _key(request, "after")
+def newest_first(
+    rows: QuerySet[Any],
+    request: HttpRequest,
+    *,
+    key: str = "pk",
+    size: int = ROWS,
+    read: Callable[[str], Any] = _number,
+) -> Page:
+    """Return the page that `?before=` or `?after=` a key asks for, or the newest. `read` raises ValueError for no key."""
+    before, after = _key(request, "before", read), _key(request, "after", read)
     if after is not None:
         found = list(rows.filter(**{f"{key}__gt": after}).order_by(key)[: size + 1])
         kept, more_newer, more_older = found[:size][::-1], len(found) > size, True
@@ -52,8 +66,9 @@ def query(request: HttpRequest, **changes: object) -> str:
     return f"?{said.urlencode()}"
 
 
-def _key(request: HttpRequest, name: str) -> int | None:
+def _key(request: HttpRequest, name: str, read: Callable[[str], Any]) -> Any:
     said = request.GET.get(name, "")
-    if said and not (said.isascii() and said.isdigit() and len(said) <= 18):
-        raise Invalid("invalid", f"There is no page {name} “{said[:40]}”. Go back to the first page.")
-    return int(said) if said else None
+    try:
+        return read(said) if said else None
+    except ValueError:
+        raise Invalid("invalid", f"There is no page {name} “{said[:40]}”. Go back to the first page.") from None

@@ -7,6 +7,7 @@ from django.urls import URLPattern, path, register_converter
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
 from registry.web import models, projects, publishing
+from registry.web import artifacts, models, projects, version_actions, versions
 from registry.web.pages import View, page
 
 
@@ -50,8 +51,20 @@ VERSION = MODEL + "versions/<str:revision>/"
 
 routes = [
     at(PROJECT, projects.overview, "project"),
+    at(PROJECT + "-/artifacts/", artifacts.roots, "artifacts"),
+    at(PROJECT + "-/artifacts/<str:artifact>/", artifacts.artifact, "artifact"),
     at(MODEL, models.overview, "model"),
     at(MODEL + "versions/", models.history, "versions"),
     at(VERSION, models.version, "version"),
     at(MODEL + "publish/", publishing.publish, "publish"),
+    at(VERSION, versions.version, "version"),
+    at(VERSION + "lineage/", versions.lineage, "version-lineage"),
+    at(VERSION + "tag/", version_actions.tag, "tag-version"),
+    at(VERSION + "branch/", version_actions.branch, "branch-version"),
+    at(VERSION + "alias/", version_actions.alias, "alias-version"),
+    at(VERSION + "restore/", version_actions.restore, "restore-version"),
+    at(VERSION + "log/", version_actions.log_metric, "log-metric"),
+    at(VERSION + "deprecate/", version_actions.deprecate, "deprecate-version"),
+    at(VERSION + "delete/", version_actions.delete, "delete-version"),
+    at(VERSION + "take-back/", version_actions.take_back, "take-back-version"),
 ]
