@@ -6,8 +6,7 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import models, projects, publishing
-from registry.web import artifacts, models, projects, version_actions, versions
+from registry.web import artifacts, models, projects, publishing, version_actions, versions
 from registry.web.pages import View, page
 
 
@@ -55,7 +54,6 @@ routes = [
     at(PROJECT + "-/artifacts/<str:artifact>/", artifacts.artifact, "artifact"),
     at(MODEL, models.overview, "model"),
     at(MODEL + "versions/", models.history, "versions"),
-    at(VERSION, models.version, "version"),
     at(MODEL + "publish/", publishing.publish, "publish"),
     at(VERSION, versions.version, "version"),
     at(VERSION + "lineage/", versions.lineage, "version-lineage"),
