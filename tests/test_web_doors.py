@@ -8,6 +8,9 @@ import pytest
 from django.test import Client
 
 from lmvp.urls import urlpatterns
+from registry.models import Artifact
+from registry.services.artifacts import record_artifact
+from registry.services.recordings import Recording
 from registry.web.routes import routes
 from tests.cast import publish
 
@@ -55,6 +58,17 @@ PAGES = {
     "versions": Page("/vision/classifier/versions/"),
     "version": Page("/vision/classifier/versions/1/"),
     "publish": Page("/vision/classifier/publish/", least="contributor"),
+    "version-lineage": Page("/vision/classifier/versions/1/lineage/"),
+    "tag-version": Page("/vision/classifier/versions/1/tag/", "contributor", posts_only=True),
+    "branch-version": Page("/vision/classifier/versions/1/branch/", "contributor", posts_only=True),
+    "alias-version": Page("/vision/classifier/versions/1/alias/", "contributor", posts_only=True),
+    "restore-version": Page("/vision/classifier/versions/1/restore/", "contributor", posts_only=True),
+    "log-metric": Page("/vision/classifier/versions/1/log/", "contributor", posts_only=True),
+    "deprecate-version": Page("/vision/classifier/versions/1/deprecate/", "maintainer", posts_only=True),
+    "delete-version": Page("/vision/classifier/versions/1/delete/", "maintainer", posts_only=True),
+    "take-back-version": Page("/vision/classifier/versions/1/take-back/", "maintainer", posts_only=True),
+    "artifacts": Page("/vision/-/artifacts/"),
+    "artifact": Page("/vision/-/artifacts/{artifact}/"),
 }
 
 
@@ -64,6 +78,8 @@ def there(cast):
     model = cast.model()
     publish(cast.alice, model, {"README.md": b"# Digits", "weights.bin": b"1"}, message="first", alias="production")
     publish(cast.alice, model, {"weights.bin": b"2"}, message="second")
+    recording = Recording(data={"name": "first"}, project="vision")
+    record_artifact(actor=cast.alice, recording=recording)
     return cast
 
 
@@ -84,7 +100,8 @@ def test_every_page_is_in_the_table() -> None:
 def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> None:
     page = PAGES[name]
     client = client_of(there, who)
-    response = client.post(page.address) if page.posts_only else client.get(page.address)
+    address = page.address.format(artifact=Artifact.objects.get())
+    response = client.post(address) if page.posts_only else client.get(address)
     if page.least == "anyone" or (page.least == "signed in" and who):
         allowed = True
     elif who is None:

@@ -21,10 +21,10 @@ def password_field(label: str, attrs: dict[str, str], help_text: str = "") -> fo
 
 
 def show_refusal(form: forms.Form, refusal: Refusal) -> None:
-    """Put what a service said beside the fields that it means, or on top."""
+    """Put what a service said beside the fields that it means, or on top: a refusal's fields may be facts, not messages."""
     placed = False
     for name, messages in refusal.fields.items():
-        if name in form.fields:
+        if name in form.fields and isinstance(messages, list):
             form.add_error(name, messages)
             placed = True
     if not placed:

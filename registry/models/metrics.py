@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
-from django.db.models import Func, Q, Value
+from django.db.models import Exists, Func, OuterRef, Q, Value
 from django.db.models.lookups import GreaterThan, LessThan
 
 from registry.series import Series, thin
@@ -74,6 +74,15 @@ class MetricQuerySet(models.QuerySet[Any]):
         rows = self.filter(version=version, name=name)
         ids = list(rows.order_by("step").values_list("pk", flat=True)[: FEW + 1])
         return self.filter(pk__in=ids) if len(ids) <= FEW else rows
+
+    def standing(self, version: Version, *, after: str = "") -> MetricQuerySet:
+        """The latest row of each name of a version, in the order of the names, behind one of them."""
+        return self.filter(version=version, latest=True, name__gt=after).order_by("name")
+
+    def stepped(self) -> MetricQuerySet:
+        """Of the latest rows, the numbers whose names have others as well, at steps."""
+        series = self.model.objects.filter(version=OuterRef("version"), name=OuterRef("name"), step__isnull=False)
+        return self.filter(Exists(series.exclude(pk=OuterRef("pk"))), value__isnull=False)
 
     def meeting(self, condition: Condition) -> MetricQuerySet:
         return self.filter(condition.holds(), name=condition.name, latest=True)

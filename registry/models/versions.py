@@ -225,6 +225,12 @@ class VersionQuerySet(models.QuerySet["Version"]):
         edges = VersionParent.objects.of_model(version.model_id)
         return next(iter(common_ancestors(edges, version.number, older.number)), None) == older.number
 
+    def neighbours_of(self, version: Version) -> tuple[Version | None, Version | None]:
+        """Return the versions of a model before and after one, by number, that are not in the trash."""
+        shown = self.filter(model=version.model_id, trashed_at=None).only("number", "model_id")
+        before = shown.filter(number__lt=version.number).order_by("-number").first()
+        return before, shown.filter(number__gt=version.number).order_by("number").first()
+
     def common_ancestor(self, one: Version, other: Version) -> Version | None:
         """Return the newest version that two of one model both stand on, or that one of them is; None when there is none.
 
@@ -390,6 +396,14 @@ class Ref(models.Model):
 class RefMoveQuerySet(models.QuerySet["RefMove"]):
     def of(self, model: RegisteredModel, kind: str, name: str) -> RefMoveQuerySet:
         return self.filter(model=model, kind=kind, name=name)
+
+    def about(self, version: Version, *, most: int) -> list[RefMove]:
+        """Return the newest moves to a version and away from it. Looked for one by one: each has its index."""
+        here = (self.filter(to_version=version), self.filter(from_version=version))
+        ids = {pk for rows in here for pk in rows.order_by("-id").values_list("pk", flat=True)[:most]}
+        rows = self.filter(pk__in=ids).select_related("actor", "from_version", "to_version")
+        rows = rows.defer("from_version__metadata_json", "to_version__metadata_json")
+        return list(rows.order_by("-id")[:most])
 
     def last_until(self, time: datetime) -> RefMove | None:
         """Return the move that had put the name where it stood at this time; None: it had not been set yet."""

@@ -5,7 +5,7 @@ Short lists, which are in an order of their own, have numbered pages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,12 @@ ROWS = 50  # on one page
 MOST_PAGES = 1_000_000  # beyond, the place in the list is no number that a database takes
 
 
+def _number(said: str) -> int:
+    if not (said.isascii() and said.isdigit() and len(said) <= 18):
+        raise ValueError(said)
+    return int(said)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """The rows of one page, newest first, and the queries that lead to its neighbours (empty: there is none)."""
@@ -28,9 +34,16 @@ class Page:
     number: int = 0  # of a numbered page, from 1
 
 
-def newest_first(rows: QuerySet[Any], request: HttpRequest, *, key: str = "pk", size: int = ROWS) -> Page:
-    """Return the page that `?before=` or `?after=` a key asks for, or the newest."""
-    before, after = _key(request, "before"), _key(request, "after")
+def newest_first(
+    rows: QuerySet[Any],
+    request: HttpRequest,
+    *,
+    key: str = "pk",
+    size: int = ROWS,
+    read: Callable[[str], Any] = _number,
+) -> Page:
+    """Return the page that `?before=` or `?after=` a key asks for, or the newest. `read` raises ValueError for no key."""
+    before, after = _key(request, "before", read), _key(request, "after", read)
     if after is not None:
         found = list(rows.filter(**{f"{key}__gt": after}).order_by(key)[: size + 1])
         kept, more_newer, more_older = found[:size][::-1], len(found) > size, True
@@ -68,8 +81,9 @@ def query(request: HttpRequest, **changes: object) -> str:
     return f"?{said.urlencode()}"
 
 
-def _key(request: HttpRequest, name: str) -> int | None:
+def _key(request: HttpRequest, name: str, read: Callable[[str], Any]) -> Any:
     said = request.GET.get(name, "")
-    if said and not (said.isascii() and said.isdigit() and len(said) <= 18):
-        raise Invalid("invalid", f"There is no page {name} “{said[:40]}”. Go back to the first page.")
-    return int(said) if said else None
+    try:
+        return read(said) if said else None
+    except ValueError:
+        raise Invalid("invalid", f"There is no page {name} “{said[:40]}”. Go back to the first page.") from None

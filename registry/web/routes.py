@@ -6,7 +6,19 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import activity, members, model_settings, models, project_settings, projects, publishing, trash
+from registry.web import (
+    activity,
+    artifacts,
+    members,
+    model_settings,
+    models,
+    project_settings,
+    projects,
+    publishing,
+    trash,
+    version_actions,
+    versions,
+)
 from registry.web.pages import View, page
 
 
@@ -66,6 +78,8 @@ routes = [
     at(PROJECT + "-/settings/delete/", project_settings.delete, "delete-project"),
     at(PROJECT + "-/trash/", trash.models, "project-trash"),
     at(PROJECT + "-/trash/<model:model>/undelete/", trash.take_model_back, "undelete-model"),
+    at(PROJECT + "-/artifacts/", artifacts.roots, "artifacts"),
+    at(PROJECT + "-/artifacts/<str:artifact>/", artifacts.artifact, "artifact"),
     at(MODEL, models.overview, "model"),
     at(MODEL + "settings/", model_settings.overview, "model-settings"),
     at(MODEL + "settings/rename/", model_settings.rename, "rename-model"),
@@ -75,6 +89,15 @@ routes = [
     at(MODEL + "trash/", trash.versions, "model-trash"),
     at(MODEL + "trash/<str:revision>/undelete/", trash.take_version_back, "undelete-version"),
     at(MODEL + "versions/", models.history, "versions"),
-    at(VERSION, models.version, "version"),
     at(MODEL + "publish/", publishing.publish, "publish"),
+    at(VERSION, versions.version, "version"),
+    at(VERSION + "lineage/", versions.lineage, "version-lineage"),
+    at(VERSION + "tag/", version_actions.tag, "tag-version"),
+    at(VERSION + "branch/", version_actions.branch, "branch-version"),
+    at(VERSION + "alias/", version_actions.alias, "alias-version"),
+    at(VERSION + "restore/", version_actions.restore, "restore-version"),
+    at(VERSION + "log/", version_actions.log_metric, "log-metric"),
+    at(VERSION + "deprecate/", version_actions.deprecate, "deprecate-version"),
+    at(VERSION + "delete/", version_actions.delete, "delete-version"),
+    at(VERSION + "take-back/", version_actions.take_back, "take-back-version"),
 ]
