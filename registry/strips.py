@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 MOST_SPANS = 16  # the newest moves: more would not be told apart
-LEAST = 0.05  # of the strip's width: so much a label needs
+LEAST, SHARED = 0.12, 0.7  # of the strip's width: what one span has at least, if all together do not take more
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Span:
 def spans(stops: Sequence[Stop], now: datetime) -> list[Span]:
     """Return the spans between stops (the oldest first), the last one until now; none for no stops.
 
-    Each is as wide as it was long, and at least LEAST: what short ones get more, long ones give. What is away at the end
+    Each is as wide as it was long, and has room for a label: what short ones get more, long ones give. What is away at the end
     is a span as well, and what is away at the beginning is none.
     """
     shown = [stop for place, stop in enumerate(stops[-MOST_SPANS:]) if place or stop.number is not None]
@@ -50,13 +50,13 @@ def spans(stops: Sequence[Stop], now: datetime) -> list[Span]:
 
 
 def _widths(seconds: list[float]) -> list[float]:
-    """Share the width by seconds among those that are wide enough, and give the others LEAST."""
-    narrow = set[int]()
+    """Share the width by seconds among those that are wide enough, and give the others the least."""
+    least, narrow = min(LEAST, SHARED / len(seconds)), set[int]()
     while True:
-        left, total = 1 - LEAST * len(narrow), sum(long for place, long in enumerate(seconds) if place not in narrow)
+        left, total = 1 - least * len(narrow), sum(long for place, long in enumerate(seconds) if place not in narrow)
         if not total:
             return [1 / len(seconds)] * len(seconds)
-        few = {place for place, long in enumerate(seconds) if place not in narrow and long / total * left < LEAST}
+        few = {place for place, long in enumerate(seconds) if place not in narrow and long / total * left < least}
         if not few:
-            return [LEAST if place in narrow else long / total * left for place, long in enumerate(seconds)]
+            return [least if place in narrow else long / total * left for place, long in enumerate(seconds)]
         narrow |= few

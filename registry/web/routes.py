@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
+from registry.models import Ref
 from registry.models.versions import MODEL_NAME
 from registry.web import models, projects, publishing
+from registry.web import merging, models, projects, refs
 from registry.web.pages import View, page
 
 
@@ -36,6 +38,19 @@ class ModelName:
         return value
 
 
+class RefKind:
+    """What a ref is: a branch, a tag or an alias."""
+
+    regex = "|".join(Ref.Kind.values)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(RefKind, "kind")
 register_converter(ProjectName, "project")
 register_converter(ModelName, "model")
 
@@ -47,6 +62,7 @@ def at(address: str, view: View, name: str) -> URLPattern:
 PROJECT = "<project:project>/"
 MODEL = PROJECT + "<model:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+REF = MODEL + "refs/<kind:kind>/<str:name>/"
 
 routes = [
     at(PROJECT, projects.overview, "project"),
@@ -54,4 +70,12 @@ routes = [
     at(MODEL + "versions/", models.history, "versions"),
     at(VERSION, models.version, "version"),
     at(MODEL + "publish/", publishing.publish, "publish"),
+    at(MODEL + "refs/", refs.overview, "refs"),
+    at(MODEL + "refs/new/", refs.new, "new-ref"),
+    at(REF, refs.history, "ref"),
+    at(REF + "move/", refs.move, "move-ref"),
+    at(REF + "change/", refs.change, "change-ref"),
+    at(REF + "delete/", refs.delete, "delete-ref"),
+    at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
+    at(MODEL + "merge/", merging.merge, "merge"),
 ]
