@@ -15,11 +15,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from registry.diffs.text import TextDiff
 from registry.models import Ref, RegisteredModel, Version
 from registry.models.holders import bringers
 from registry.permissions import Action, require
-from registry.services import merging
-from registry.services.merging import Outcome, Preview
+from registry.services import merging, small_texts
+from registry.services.merging import Meeting, Outcome, Preview
 from registry.tree_merging import SOURCE, TARGET, Sides
 from registry.trees import Difference, Entry
 from registry.web.forms.refs import ChoiceForm, MergeForm
@@ -29,6 +30,7 @@ from registry.web.revisions import branches_of, suggested
 
 MOST_CONFLICTS = 200  # on the page; the others are decided together, or by the API
 MOST_CHANGES = 50  # listed of the files that come, change or go
+LINES = {"+": "came", "-": "went", "@": "place"}  # classes, by how a line of a difference begins
 PICK = "resolve:"  # and a path: the name of a field
 
 
@@ -50,6 +52,13 @@ class Row:
     sides: list[Side]
     comparable: bool  # files on both sides
     picked: str = ""
+    diff: TextDiff | None = None  # from the target's to the source's, of small texts
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """The difference line by line, without its heads: each with its class."""
+        lines = self.diff.diff.split("\n")[2:-1] if self.diff else []
+        return [(LINES.get(line[:1], ""), line) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,29 +147,32 @@ def _shown(request: HttpRequest, model: RegisteredModel, choice: ChoiceForm) -> 
         if version:
             version.model = model
     counts = Counter(change.kind for change in preview.changes)
-    rows = _rows(model, preview, _picks(request))
+    rows = _rows(request, model, preview)
     return Shown(preview, rows, dict(counts), list(preview.changes[:MOST_CHANGES]))
 
 
-def _rows(model: RegisteredModel, preview: Preview, picks: Mapping[str, str]) -> list[Row]:
+def _rows(request: HttpRequest, model: RegisteredModel, preview: Preview) -> list[Row]:
     met, listed = preview.meeting, sorted(preview.conflicts.items())[:MOST_CONFLICTS]
     places = [(path, entry.digest) for path, sides in listed for entry in (sides.source, sides.target) if entry]
     numbers = bringers(model, places)
-    rows = model.versions.filter(number__in=set(numbers.values())).defer("metadata_json")
-    versions = {version.number: version for version in rows}
+    found = model.versions.filter(number__in=set(numbers.values())).defer("metadata_json")
+    versions = {version.number: version for version in found}
     brought = {place: versions.get(number) for place, number in numbers.items()}
-    return [_row(sides, met.source, met.head, brought, picks.get(path, "")) for path, sides in listed]
-
-
-def _row(
-    sides: Sides, source: Version, head: Version, brought: Mapping[tuple[str, str], Version | None], picked: str
-) -> Row:
-    shown = [
-        Side(side, at, entry, brought.get((sides.path, entry.digest)) if entry else None)
-        for side, at, entry in ((SOURCE, source, sides.source), (TARGET, head, sides.target))
+    files = {path: (sides.target, sides.source) for path, sides in listed if sides.target and sides.source}
+    pairs = {path: pair for path, pair in files.items() if not any(entry.is_directory for entry in pair)}
+    diffs = small_texts.compare(actor=request.user, versions=[met.head, met.source], pairs=pairs)
+    picks = _picks(request)
+    return [
+        Row(path, _sides(sides, met, brought), path in pairs, picks.get(path, ""), diffs.get(path))
+        for path, sides in listed
     ]
-    files = all(side.entry and not side.entry.is_directory for side in shown)
-    return Row(sides.path, shown, files, picked)
+
+
+def _sides(sides: Sides, met: Meeting, brought: Mapping[tuple[str, str], Version | None]) -> list[Side]:
+    return [
+        Side(side, at, entry, brought.get((sides.path, entry.digest)) if entry else None)
+        for side, at, entry in ((SOURCE, met.source, sides.source), (TARGET, met.head, sides.target))
+    ]
 
 
 # --- Merging

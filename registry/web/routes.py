@@ -7,8 +7,7 @@ from django.urls import URLPattern, path, register_converter
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models import Ref
 from registry.models.versions import MODEL_NAME
-from registry.web import models, projects, publishing
-from registry.web import merging, models, projects, refs
+from registry.web import merging, models, projects, publishing, refs
 from registry.web.pages import View, page
 
 

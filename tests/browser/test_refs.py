@@ -47,9 +47,9 @@ def spans(page) -> list[str]:
 
 def test_production_is_moved_seen_in_the_strip_and_rolled_back(new_visitor, cast, model) -> None:
     page = new_visitor(cast.alice).goto(URL)
-    page.get_by_role("link", name="Move production").click()
+    page.get_by_role("button", name="Move production").click()
     assert spans(page) == ["v1"]
-    page.get_by_label("To").fill("3")
+    page.get_by_role("combobox", name="To").fill("3")
     page.get_by_label("Comment").fill("better on the July data")
     page.get_by_role("button", name="Move alias").click()
     expect(page.get_by_role("status").first).to_contain_text("“production” is at v3 now")
@@ -75,8 +75,10 @@ def test_time_is_asked_by_its_field_and_answered(new_visitor, cast, model) -> No
 
 
 def test_alias_is_made_deleted_and_brought_back(new_visitor, cast, model) -> None:
-    page = new_visitor(cast.bob).goto(URL)
-    page.get_by_role("link", name="New alias").click()
+    visitor = new_visitor(cast.bob)
+    page = visitor.goto(URL)
+    visitor.expected = 400
+    page.get_by_role("button", name="New alias").click()
     page.get_by_label("Name").fill("v7")
     page.get_by_role("button", name="Make the alias").click()
     expect(page.get_by_text("could be read as a version number")).to_be_visible()
@@ -93,10 +95,12 @@ def test_alias_is_made_deleted_and_brought_back(new_visitor, cast, model) -> Non
 
 
 def test_tag_cannot_move(new_visitor, cast, model) -> None:
-    page = new_visitor(cast.alice).goto(f"{URL}tag/release-1/")
+    visitor = new_visitor(cast.alice)
+    page = visitor.goto(f"{URL}tag/release-1/")
     expect(page.get_by_text("Tags do not move")).to_be_visible()
     assert page.get_by_role("button", name="Move").count() == 0
-    page.goto(f"{URL}new/?kind=tag&revision=3")
+    visitor.goto(f"{URL}new/?kind=tag&revision=3")
+    visitor.expected = 400
     page.get_by_label("Name").fill("release-1")
     page.get_by_role("button", name="Make the tag").click()
     expect(page.get_by_text("The tag “release-1” is there, at version 1")).to_be_visible()
@@ -105,7 +109,7 @@ def test_tag_cannot_move(new_visitor, cast, model) -> None:
 def test_conflict_is_resolved_on_the_page(new_visitor, cast, torn) -> None:
     visitor = new_visitor(cast.bob)
     page = visitor.goto(URL)
-    page.get_by_role("link", name="Merge wider into main").click()
+    page.get_by_role("button", name="Merge wider into main").click()
     expect(page.get_by_role("heading", name="2 conflicts")).to_be_visible()
     expect(page.locator("[data-left]")).to_have_text("2 of 2 to decide")
     assert_well_made(page)
