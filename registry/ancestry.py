@@ -6,7 +6,8 @@ Numbers grow along the edges: a version's parents have smaller numbers than it h
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Edges = Callable[[int, int], Iterable[tuple[int, int]]]
 """Given two numbers, return (version, parent) for all versions above the first, up to the second."""
@@ -35,6 +36,39 @@ def common_ancestors(edges: Edges, one: int, other: int) -> Iterator[int]:
                 stands_on[parent] = set()
                 heapq.heappush(waiting, -parent)
             stands_on[parent] |= reached_from
+
+
+def distances(edges: Edges, heads: Mapping[str, int], main: str, most: int) -> dict[str, tuple[int, int] | None]:
+    """Return, for each head by its name, how many versions it has that `main` has not, and the other way round.
+
+    Reads the edges of the `most` newest numbers, once; None where that does not tell.
+    """
+    bits = {name: 1 << place for place, name in enumerate(heads)}
+    reached_from: dict[int, int] = {}
+    for name, number in heads.items():
+        reached_from[number] = reached_from.get(number, 0) | bits[name]
+    top = max(heads.values())
+    bottom = max(top - most, 0)
+    parents: dict[int, list[int]] = {}
+    for version, parent in edges(bottom, top):
+        parents.setdefault(version, []).append(parent)
+    counted: Counter[int] = Counter()
+    for number in range(top, bottom, -1):
+        reached = reached_from.get(number)
+        if reached:
+            counted[reached] += 1
+            for parent in parents.get(number, ()):
+                reached_from[parent] = reached_from.get(parent, 0) | reached
+    below = {reached for number, reached in reached_from.items() if number <= bottom}
+    return {name: _apart(counted, below, bits[name], bits[main]) for name in heads}
+
+
+def _apart(counted: Counter[int], below: set[int], one: int, other: int) -> tuple[int, int] | None:
+    if any(bool(reached & one) != bool(reached & other) for reached in below):
+        return None  # how far the two differ is told further down
+    ahead = sum(count for reached, count in counted.items() if reached & one and not reached & other)
+    behind = sum(count for reached, count in counted.items() if reached & other and not reached & one)
+    return ahead, behind
 
 
 class _History:

@@ -69,6 +69,14 @@ PAGES = {
     "take-back-version": Page("/vision/classifier/versions/1/take-back/", "maintainer", posts_only=True),
     "artifacts": Page("/vision/-/artifacts/"),
     "artifact": Page("/vision/-/artifacts/{artifact}/"),
+    "refs": Page("/vision/classifier/refs/"),
+    "new-ref": Page("/vision/classifier/refs/new/", "contributor"),
+    "ref": Page("/vision/classifier/refs/alias/production/"),
+    "move-ref": Page("/vision/classifier/refs/alias/production/move/", "contributor", posts_only=True),
+    "change-ref": Page("/vision/classifier/refs/alias/production/change/", "contributor", posts_only=True),
+    "delete-ref": Page("/vision/classifier/refs/alias/production/delete/", "contributor", posts_only=True),
+    "roll-back-alias": Page("/vision/classifier/refs/alias/production/rollback/", "contributor", posts_only=True),
+    "merge": Page("/vision/classifier/merge/?source=latest&target=main"),
 }
 
 

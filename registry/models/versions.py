@@ -368,6 +368,15 @@ class VersionParent(models.Model):
         return f"{self.version_id} ← {self.parent_id}"
 
 
+class RefQuerySet(models.QuerySet["Ref"]):
+    def of_kind(self, kind: str) -> RefQuerySet:
+        """Those of one kind, the newest first, with their versions and with `move_id`: the move that put each there."""
+        moves = RefMove.objects.filter(model=models.OuterRef("model"), kind=kind, name=models.OuterRef("name"))
+        latest = models.Subquery(moves.order_by("-id").values("pk")[:1])
+        rows = self.filter(kind=kind).select_related("version").defer("version__metadata_json")
+        return rows.annotate(move_id=latest).order_by("-pk")
+
+
 class Ref(models.Model):
     """A name for a version: a branch moves with new versions, an alias deliberately, a tag never."""
 
@@ -384,6 +393,8 @@ class Ref(models.Model):
     active = models.BooleanField(default=False, help_text="Kept ready as files for a serving process.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = RefQuerySet.as_manager()
 
     class Meta:
         ordering = ["kind", "name"]
@@ -404,6 +415,12 @@ class RefMoveQuerySet(models.QuerySet["RefMove"]):
         rows = self.filter(pk__in=ids).select_related("actor", "from_version", "to_version")
         rows = rows.defer("from_version__metadata_json", "to_version__metadata_json")
         return list(rows.order_by("-id")[:most])
+
+    def for_listing(self) -> RefMoveQuerySet:
+        """With who moved it, from where to where, and the move that it took back."""
+        versions = "from_version", "to_version"
+        rows = self.select_related("actor", *versions, "undoes__actor", "undoes__from_version", "undoes__to_version")
+        return rows.defer(*(f"{version}__metadata_json" for version in versions))
 
     def last_until(self, time: datetime) -> RefMove | None:
         """Return the move that had put the name where it stood at this time; None: it had not been set yet."""

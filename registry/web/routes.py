@@ -5,16 +5,19 @@ from __future__ import annotations
 from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
+from registry.models import Ref
 from registry.models.versions import MODEL_NAME
 from registry.web import (
     activity,
     artifacts,
     members,
+    merging,
     model_settings,
     models,
     project_settings,
     projects,
     publishing,
+    refs,
     trash,
     version_actions,
     versions,
@@ -48,6 +51,19 @@ class ModelName:
         return value
 
 
+class RefKind:
+    """What a ref is: a branch, a tag or an alias."""
+
+    regex = "|".join(Ref.Kind.values)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(RefKind, "kind")
 register_converter(ProjectName, "project")
 register_converter(ModelName, "model")
 
@@ -59,6 +75,7 @@ def at(address: str, view: View, name: str) -> URLPattern:
 PROJECT = "<project:project>/"
 MODEL = PROJECT + "<model:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+REF = MODEL + "refs/<kind:kind>/<str:name>/"
 
 routes = [
     at("trash/", trash.projects, "trash"),
@@ -100,4 +117,12 @@ routes = [
     at(VERSION + "deprecate/", version_actions.deprecate, "deprecate-version"),
     at(VERSION + "delete/", version_actions.delete, "delete-version"),
     at(VERSION + "take-back/", version_actions.take_back, "take-back-version"),
+    at(MODEL + "refs/", refs.overview, "refs"),
+    at(MODEL + "refs/new/", refs.new, "new-ref"),
+    at(REF, refs.history, "ref"),
+    at(REF + "move/", refs.move, "move-ref"),
+    at(REF + "change/", refs.change, "change-ref"),
+    at(REF + "delete/", refs.delete, "delete-ref"),
+    at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
+    at(MODEL + "merge/", merging.merge, "merge"),
 ]
