@@ -77,6 +77,8 @@ PAGES = {
     "delete-ref": Page("/vision/classifier/refs/alias/production/delete/", "contributor", posts_only=True),
     "roll-back-alias": Page("/vision/classifier/refs/alias/production/rollback/", "contributor", posts_only=True),
     "merge": Page("/vision/classifier/merge/?source=latest&target=main"),
+    "tree": Page("/vision/classifier/versions/1/tree/"),
+    "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
 }
 
 
@@ -84,7 +86,13 @@ PAGES = {
 def there(cast):
     """What the addresses of the table name."""
     model = cast.model()
-    publish(cast.alice, model, {"README.md": b"# Digits", "weights.bin": b"1"}, message="first", alias="production")
+    publish(
+        cast.alice,
+        model,
+        {"README.md": b"# Digits", "docs/a.md": b"# A", "weights.bin": b"1"},
+        message="first",
+        alias="production",
+    )
     publish(cast.alice, model, {"weights.bin": b"2"}, message="second")
     recording = Recording(data={"name": "first"}, project="vision")
     record_artifact(actor=cast.alice, recording=recording)

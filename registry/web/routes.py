@@ -22,6 +22,8 @@ from registry.web import (
     version_actions,
     versions,
 )
+from registry.web import models, projects, publishing
+from registry.web import models, overview, projects, trees
 from registry.web.pages import View, page
 
 
@@ -105,6 +107,7 @@ routes = [
     at(MODEL + "settings/delete/", model_settings.delete, "delete-model"),
     at(MODEL + "trash/", trash.versions, "model-trash"),
     at(MODEL + "trash/<str:revision>/undelete/", trash.take_version_back, "undelete-version"),
+    at(MODEL, overview.overview, "model"),
     at(MODEL + "versions/", models.history, "versions"),
     at(MODEL + "publish/", publishing.publish, "publish"),
     at(VERSION, versions.version, "version"),
@@ -125,4 +128,6 @@ routes = [
     at(REF + "delete/", refs.delete, "delete-ref"),
     at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
     at(MODEL + "merge/", merging.merge, "merge"),
+    at(VERSION + "tree/", trees.tree, "tree"),
+    at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
 ]
