@@ -60,11 +60,13 @@ def entries(content: bytes, start: int, stop: int) -> list[Entry]:
 
 def directories_first(content: bytes, start: int, stop: int) -> list[Entry]:
     """Return the same of a directory whose directories stand before its files, each of them by name."""
+    mark = DIRECTORY.encode()
+    directories = content.count(b"\n" + mark) + content.startswith(mark)
     lines = content.split(b"\n")[:-1]
-    first = [line for line in lines if line.startswith(DIRECTORY.encode())]
-    if stop > len(first):
-        first += [line for line in lines if not line.startswith(DIRECTORY.encode())]
-    return [entry_of(line.decode()) for line in first[start:stop]]
+    if directories:
+        first = [line for line in lines if line.startswith(mark)] if start < directories else [b""] * directories
+        lines = first + ([line for line in lines if not line.startswith(mark)] if stop > directories else [])
+    return [entry_of(line.decode()) for line in lines[start:stop]]
 
 
 def entry_named(content: bytes, name: str) -> Entry | None:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from registry import lineage
 from registry.models import RegisteredModel, Version
-from registry.models.names import aliases_of, names_of
+from registry.models.names import Names, aliases_of, names_of
 from registry.web.pages import show
 from registry.web.places import Place, model_at, version_at
 from registry.web.readmes import readme_of
@@ -64,7 +64,6 @@ def _facts(request: HttpRequest, place: Place, asked: str) -> dict[str, Any]:
     assert version is not None
     around = Version.objects.surroundings_of([version])[version.pk]
     names = names_of(model)
-    served = asked or (SERVED if SERVED in names.aliases else place.revision)
     facts = {
         "refs": around.refs,
         "metrics": list(around.metrics.items())[:MOST_METRICS],
@@ -74,7 +73,7 @@ def _facts(request: HttpRequest, place: Place, asked: str) -> dict[str, Any]:
         "recent": list(model.versions.filter(trashed_at=None).only(*SHOWN).order_by("-number")[:RECENT]),
         "sources": lineage.sources_of(version, actor=request.user),
         "contents": contents_of(request, version, place.revision, version.tree_id),
-        "served": served,
+        "served": _served(place, asked, names),
         "path": "",
     }
     contents = facts["contents"]
@@ -82,4 +81,14 @@ def _facts(request: HttpRequest, place: Place, asked: str) -> dict[str, Any]:
     return facts | {"readme": readme}
 
 
-SHOWN = ("number", "message", "author_name", "branch", "created_at", "deprecated")
+def _served(place: Place, asked: str, names: Names) -> tuple[str, Version]:
+    """Return what is handed out, as revision and version: what was asked for, else `production`, else the newest."""
+    model, version = place.model, place.version
+    assert model is not None
+    assert version is not None
+    if asked or SERVED not in names.aliases:
+        return place.revision, version
+    return SERVED, model.versions.with_figures().at(model, SERVED)
+
+
+SHOWN = ("model", "number", "message", "author_name", "branch", "created_at", "deprecated")

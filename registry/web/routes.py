@@ -24,6 +24,7 @@ from registry.web import (
 )
 from registry.web import models, projects, publishing
 from registry.web import models, overview, projects, trees
+from registry.web import models, overview, projects, publishing, trees
 from registry.web.pages import View, page
 
 

@@ -74,7 +74,7 @@ def contents_of(request: HttpRequest, version: Version, revision: str, directory
     count, start = len(listing), _start(request)
     rows = listing[start : start + ROWS]
     brought = {row.version for row in rows if row.version is not None}
-    versions = version.model.versions.filter(number__in=brought).only("number", "message", "created_at")
+    versions = version.model.versions.filter(number__in=brought).only("model", "number", "message", "created_at")
     by_number = {one.number: one for one in versions}
     page = _page(version, revision)
     lines = [

@@ -1,4 +1,4 @@
-// Shows the fields that filter what is already on the page: <input class="filter" data-filters="li" hidden> filters the
+// Shows the fields that filter what is already on the page: <input class="filter" data-filters="li"> filters the
 // elements of that selector in its menu, box or table by their text. Sections that are left empty go, and "Nothing matches" comes.
 "use strict";
 
@@ -8,7 +8,7 @@ for (const field of document.querySelectorAll("input.filter")) {
   const none = document.createElement("p");
   none.className = "muted small nothing";
   none.setAttribute("role", "status");
-  field.hidden = false;
+  field.classList.add("ready");
   field.after(none);
   const apply = () => {
     const wanted = field.value.trim().toLowerCase();
