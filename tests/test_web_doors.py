@@ -57,6 +57,8 @@ PAGES = {
     "undelete-version": Page("/vision/classifier/trash/1/undelete/", "maintainer", posts_only=True),
     "versions": Page("/vision/classifier/versions/"),
     "version": Page("/vision/classifier/versions/1/"),
+    "tree": Page("/vision/classifier/versions/1/tree/"),
+    "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
     "publish": Page("/vision/classifier/publish/", least="contributor"),
     "version-lineage": Page("/vision/classifier/versions/1/lineage/"),
     "tag-version": Page("/vision/classifier/versions/1/tag/", "contributor", posts_only=True),
@@ -77,8 +79,6 @@ PAGES = {
     "delete-ref": Page("/vision/classifier/refs/alias/production/delete/", "contributor", posts_only=True),
     "roll-back-alias": Page("/vision/classifier/refs/alias/production/rollback/", "contributor", posts_only=True),
     "merge": Page("/vision/classifier/merge/?source=latest&target=main"),
-    "tree": Page("/vision/classifier/versions/1/tree/"),
-    "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
 }
 
 

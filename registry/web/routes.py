@@ -14,17 +14,16 @@ from registry.web import (
     merging,
     model_settings,
     models,
+    overview,
     project_settings,
     projects,
     publishing,
     refs,
     trash,
+    trees,
     version_actions,
     versions,
 )
-from registry.web import models, projects, publishing
-from registry.web import models, overview, projects, trees
-from registry.web import models, overview, projects, publishing, trees
 from registry.web.pages import View, page
 
 
@@ -100,7 +99,7 @@ routes = [
     at(PROJECT + "-/trash/<model:model>/undelete/", trash.take_model_back, "undelete-model"),
     at(PROJECT + "-/artifacts/", artifacts.roots, "artifacts"),
     at(PROJECT + "-/artifacts/<str:artifact>/", artifacts.artifact, "artifact"),
-    at(MODEL, models.overview, "model"),
+    at(MODEL, overview.overview, "model"),
     at(MODEL + "settings/", model_settings.overview, "model-settings"),
     at(MODEL + "settings/rename/", model_settings.rename, "rename-model"),
     at(MODEL + "settings/retention/", model_settings.rule, "retention"),
@@ -108,10 +107,11 @@ routes = [
     at(MODEL + "settings/delete/", model_settings.delete, "delete-model"),
     at(MODEL + "trash/", trash.versions, "model-trash"),
     at(MODEL + "trash/<str:revision>/undelete/", trash.take_version_back, "undelete-version"),
-    at(MODEL, overview.overview, "model"),
     at(MODEL + "versions/", models.history, "versions"),
     at(MODEL + "publish/", publishing.publish, "publish"),
     at(VERSION, versions.version, "version"),
+    at(VERSION + "tree/", trees.tree, "tree"),
+    at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
     at(VERSION + "lineage/", versions.lineage, "version-lineage"),
     at(VERSION + "tag/", version_actions.tag, "tag-version"),
     at(VERSION + "branch/", version_actions.branch, "branch-version"),
@@ -129,6 +129,4 @@ routes = [
     at(REF + "delete/", refs.delete, "delete-ref"),
     at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
     at(MODEL + "merge/", merging.merge, "merge"),
-    at(VERSION + "tree/", trees.tree, "tree"),
-    at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
 ]
