@@ -31,6 +31,9 @@ PAGES = {
     "model": Page("/vision/classifier/"),
     "versions": Page("/vision/classifier/versions/"),
     "version": Page("/vision/classifier/versions/1/"),
+    "compare-choose": Page("/vision/classifier/compare/"),
+    "compare": Page("/vision/classifier/compare/1...main/"),
+    "compare-file": Page("/vision/classifier/compare/1...main/files/weights.bin"),
 }
 
 

@@ -31,7 +31,7 @@ class TableViewSet(Room):
         ],
     )
     def list(self, request: Request, project: str, model: str) -> Response:
-        columns = tables.versions_named(self.model(), request.query_params.get("versions", ""))
+        columns = list(tables.versions_named(self.model(), request.query_params.get("versions", "")).values())
         table = tables.side_by_side(columns, differing=request.query_params.get("differing") == "true")
         rows = {"metrics": _rows("name", table.metrics), "metadata": _rows("key", table.metadata)}
         return Response(

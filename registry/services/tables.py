@@ -24,8 +24,8 @@ class Table:
     metadata: list[Row]
 
 
-def versions_named(model: RegisteredModel, said: str) -> list[Version]:
-    """Return what “1,3,production” names, in that order, each version once.
+def versions_named(model: RegisteredModel, said: str) -> dict[str, Version]:
+    """Return what “1,3,production” names, by revision and in that order, each version once.
 
     Raises Invalid (invalid_versions) for too few and too many; Version.DoesNotExist, which says the revision.
     """
@@ -35,7 +35,8 @@ def versions_named(model: RegisteredModel, said: str) -> list[Version]:
     found = model.versions.filter(trashed_at=None).with_figures().at_each(model, revisions)
     if unknown := [revision for revision in revisions if revision not in found]:
         raise Version.DoesNotExist(unknown[0])
-    return list({found[revision].pk: found[revision] for revision in revisions}.values())
+    first = {found[revision].pk: revision for revision in reversed(revisions)}
+    return {revision: found[revision] for revision in dict.fromkeys(revisions) if first[found[revision].pk] == revision}
 
 
 def side_by_side(versions: Sequence[Version], *, differing: bool) -> Table:

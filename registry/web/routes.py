@@ -6,7 +6,7 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import models, projects
+from registry.web import comparing, models, projects
 from registry.web.pages import View, page
 
 
@@ -47,10 +47,14 @@ def at(address: str, view: View, name: str) -> URLPattern:
 PROJECT = "<project:project>/"
 MODEL = PROJECT + "<model:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 
 routes = [
     at(PROJECT, projects.overview, "project"),
     at(MODEL, models.overview, "model"),
     at(MODEL + "versions/", models.history, "versions"),
     at(VERSION, models.version, "version"),
+    at(MODEL + "compare/", comparing.choose, "compare-choose"),
+    at(COMPARED, comparing.compare, "compare"),
+    at(COMPARED + "files/<path:path>", comparing.file, "compare-file"),
 ]
