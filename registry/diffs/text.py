@@ -142,6 +142,8 @@ class _Matching:
     def _greedy(self, i: int, i_end: int, j: int, j_end: int) -> None:
         """Find the fewest edits between two stretches; nothing when they are too many."""
         before, after = self.before[i:i_end], self.after[j:j_end]
+        if set(before).isdisjoint(after):
+            return
         rows: list[array[int]] = []
         for edits in range(min(MAX_EDITS, len(before) + len(after)) + 1):
             self._left -= edits + 1
