@@ -22,4 +22,5 @@ async function fill(fold) {
 
 for (const fold of document.querySelectorAll("details[data-difference]")) {
   fold.addEventListener("toggle", () => fold.open && fill(fold));
+  if (fold.open) fill(fold); // opened before this script came
 }
