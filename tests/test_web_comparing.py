@@ -104,9 +104,9 @@ def test_unknown_revisions_in_the_address_lead_to_the_form(cast: Cast, model: Re
     page(cast, "%00...1/", 404)
 
 
-def test_an_ambiguous_digest_is_asked_about(cast: Cast, model: RegisteredModel) -> None:
+def test_a_version_is_named_by_its_digest(cast: Cast, model: RegisteredModel) -> None:
     version = publish(cast.bob, model, {"a": b"1"})
-    page(cast, f"{version.digest[:7]}...{version.digest.upper()}/")
+    page(cast, f"{version.digest[:40]}...{version.digest.upper()}/")
 
 
 def test_a_name_with_dots_is_taken_apart_rightly(cast: Cast, model: RegisteredModel) -> None:

@@ -58,7 +58,8 @@ def test_two_versions_are_chosen_and_the_diff_read(new_visitor, there) -> None:
     expect(diff.locator("tr.added")).to_contain_text("lr = 0.16666666666666666")
     expect(page.get_by_role("region", name="Metrics that changed")).to_contain_text("+0.04")
     page.locator("summary", has_text="log.txt").click()  # too much for the page itself: it comes when it is opened
-    expect(page.get_by_role("region", name="What changed in log.txt").locator("tr.added").first).to_contain_text("0 6")
+    added = page.get_by_role("region", name="What changed in log.txt").locator("tr.added")
+    expect(added.first).to_contain_text("0 6", timeout=20_000)
     page.get_by_role("link", name="labels.bin", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("labels.bin")
     expect(page.get_by_text("No text, and no tensors that are read here")).to_be_visible()
