@@ -77,6 +77,9 @@ PAGES = {
     "delete-ref": Page("/vision/classifier/refs/alias/production/delete/", "contributor", posts_only=True),
     "roll-back-alias": Page("/vision/classifier/refs/alias/production/rollback/", "contributor", posts_only=True),
     "merge": Page("/vision/classifier/merge/?source=latest&target=main"),
+    "compare-choose": Page("/vision/classifier/compare/"),
+    "compare": Page("/vision/classifier/compare/1...main/"),
+    "compare-file": Page("/vision/classifier/compare/1...main/files/weights.bin"),
 }
 
 

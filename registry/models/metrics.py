@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from registry.series import Series, thin
 if TYPE_CHECKING:
     from registry.models.versions import RegisteredModel, Version
 
+MOST_STEPPED = 10_000  # names of series, of all versions of a page together
 MOST_NAMES = 1000  # of a model in one answer
 CHUNK = 5000  # points read at a time
 FEW = 1000  # where a filter leaves no more, they are named one by one, and nothing else is looked at
@@ -83,6 +86,17 @@ class MetricQuerySet(models.QuerySet[Any]):
         """Of the latest rows, the numbers whose names have others as well, at steps."""
         series = self.model.objects.filter(version=OuterRef("version"), name=OuterRef("name"), step__isnull=False)
         return self.filter(Exists(series.exclude(pk=OuterRef("pk"))), value__isnull=False)
+
+    def stepped_in(self, versions: Sequence[Version]) -> dict[str, int]:
+        """Return the names of the series of versions, and how many of them have each.
+
+        Only names that stand for themselves are looked at: the row that stands for a name has a step, or there are others.
+        """
+        more = self.filter(version=OuterRef("version"), name=OuterRef("name"), step__isnull=False, value__isnull=False)
+        latest = self.filter(version__in=versions, latest=True, value__isnull=False)
+        stepped = latest.filter(Q(step__isnull=False) | Exists(more))
+        found = Counter(stepped.order_by().values_list("name", flat=True)[:MOST_STEPPED])
+        return dict(sorted(found.items()))
 
     def meeting(self, condition: Condition) -> MetricQuerySet:
         return self.filter(condition.holds(), name=condition.name, latest=True)

@@ -81,7 +81,7 @@ def query(request: HttpRequest, **changes: object) -> str:
     return f"?{said.urlencode()}"
 
 
-def _key(request: HttpRequest, name: str, read: Callable[[str], Any]) -> Any:
+def _key(request: HttpRequest, name: str, read: Callable[[str], Any] = _number) -> Any:
     said = request.GET.get(name, "")
     try:
         return read(said) if said else None

@@ -10,6 +10,7 @@ from registry.models.versions import MODEL_NAME
 from registry.web import (
     activity,
     artifacts,
+    comparing,
     members,
     merging,
     model_settings,
@@ -76,6 +77,7 @@ PROJECT = "<project:project>/"
 MODEL = PROJECT + "<model:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
 REF = MODEL + "refs/<kind:kind>/<str:name>/"
+COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 
 routes = [
     at("trash/", trash.projects, "trash"),
@@ -125,4 +127,8 @@ routes = [
     at(REF + "delete/", refs.delete, "delete-ref"),
     at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
     at(MODEL + "merge/", merging.merge, "merge"),
+    at(VERSION, models.version, "version"),
+    at(MODEL + "compare/", comparing.choose, "compare-choose"),
+    at(COMPARED, comparing.compare, "compare"),
+    at(COMPARED + "files/<path:path>", comparing.file, "compare-file"),
 ]
