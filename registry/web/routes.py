@@ -127,7 +127,6 @@ routes = [
     at(REF + "delete/", refs.delete, "delete-ref"),
     at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
     at(MODEL + "merge/", merging.merge, "merge"),
-    at(VERSION, models.version, "version"),
     at(MODEL + "compare/", comparing.choose, "compare-choose"),
     at(COMPARED, comparing.compare, "compare"),
     at(COMPARED + "files/<path:path>", comparing.file, "compare-file"),
