@@ -8,13 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.api import documentation as doc
-from registry.api.choosing import CHOOSING, choice_of, head_of, metric_name
+from registry.api.choosing import CHOOSING
 from registry.api.documentation import documented
 from registry.api.lineage import WholeVersionSerializer
 from registry.api.pagination import MetricOverVersionsPages, MetricPages
 from registry.api.parsers import LongJSON
 from registry.api.rooms import Room
 from registry.api.serializers import TIME, MetricInput, MetricSerializer, measured
+from registry.choosing import choice_of, head_of, metric_name
 from registry.errors import Invalid, Missing
 from registry.models import Metric, RegisteredModel, Version
 from registry.models.walks import ByMetric
