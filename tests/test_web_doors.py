@@ -30,6 +30,8 @@ PAGES = {
     "project": Page("/vision/"),
     "model": Page("/vision/classifier/"),
     "versions": Page("/vision/classifier/versions/"),
+    "graph": Page("/vision/classifier/graph/"),
+    "metrics": Page("/vision/classifier/metrics/"),
     "version": Page("/vision/classifier/versions/1/"),
 }
 

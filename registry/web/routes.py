@@ -6,7 +6,7 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import models, projects
+from registry.web import graph, history, metrics, models, projects
 from registry.web.pages import View, page
 
 
@@ -51,6 +51,8 @@ VERSION = MODEL + "versions/<str:revision>/"
 routes = [
     at(PROJECT, projects.overview, "project"),
     at(MODEL, models.overview, "model"),
-    at(MODEL + "versions/", models.history, "versions"),
+    at(MODEL + "versions/", history.versions, "versions"),
+    at(MODEL + "graph/", graph.graph, "graph"),
+    at(MODEL + "metrics/", metrics.of_model, "metrics"),
     at(VERSION, models.version, "version"),
 ]
