@@ -21,7 +21,7 @@ WIDTH, NODE, BEND = (
     14,
     22,
     44,
-)  # pixels: of a lane; where a version stands in its row; where its lines are straight again
+)  # pixels: of a lane, as in history.css; where a version stands in its row; where its lines are straight again
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def graph(request: HttpRequest, project: str, model: str) -> HttpResponse:
     page = newest_first(place.model.versions.with_figures(), request, key="number", size=ROWS)
     lines = list(_lines(place.model, page.rows))
     width = max((line.row.lanes for line in lines), default=1)
-    facts = {"lines": lines, "lanes": width, "width": width * WIDTH + WIDTH, "node": NODE}
+    facts = {"lines": lines, "lanes": width, "node": NODE}
     return show(request, "graph", place, tab="versions", twin=f"{place.twin}versions/", page=page, **facts)
 
 

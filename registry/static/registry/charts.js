@@ -38,10 +38,10 @@ function lines(data, style) {
   const said = (points) => [`${data.prefix ? "" : `${data.x} `}${x(points[0].value[0])}`, ...points.map((one) => `${short(one.seriesName, 40)}: ${shown(one.value[1])}`)].join("\n");
   return {
     color: style.series,
-    grid: { left: 12, right: 24, top: data.series.length > 1 ? 40 : 20, bottom: 30, outerBoundsMode: "same" },
+    grid: { left: 12, right: 24, top: data.series.length > 1 ? 40 : 20, bottom: data.prefix ? 12 : 30, outerBoundsMode: "same" },
     legend: { show: data.series.length > 1, type: "scroll", top: 0, textStyle: { color: style.ink }, pageTextStyle: { color: style.soft }, formatter: (name) => short(name, 40) },
     tooltip: { ...tooltip(style), trigger: "axis", formatter: said, axisPointer: { lineStyle: { color: style.soft }, label: { show: false } } },
-    xAxis: { type: "value", name: data.x, nameLocation: "middle", nameGap: 26, nameTextStyle: { color: style.soft }, min: "dataMin", max: "dataMax", minInterval: whole ? 1 : 0, splitLine: { show: false }, axisLine: { lineStyle: { color: style.line } }, axisLabel: { color: style.soft, formatter: x, hideOverlap: true, showMinLabel: true, showMaxLabel: true } },
+    xAxis: { type: "value", name: data.prefix ? "" : data.x, nameLocation: "middle", nameGap: 26, nameTextStyle: { color: style.soft }, min: "dataMin", max: "dataMax", minInterval: whole ? 1 : 0, splitLine: { show: false }, axisLine: { lineStyle: { color: style.line } }, axisLabel: { color: style.soft, formatter: x, hideOverlap: true, showMinLabel: true, showMaxLabel: true } },
     yAxis: { type: "value", name: data.series.length > 1 ? data.y : "", nameTextStyle: { color: style.soft, align: "left" }, scale: true, splitLine: { lineStyle: { color: style.line } }, axisLabel: { color: style.soft, formatter: shown } },
     dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseMove: true, preventDefaultMouseMove: false }],
     series: data.series.map((one) => ({
@@ -54,8 +54,8 @@ function parallel(data, style) {
   const said = (axis, row) => (axis.values.some((one) => typeof one === "string") ? shown(axis.values[row]) : axis.values[row]);
   const dimension = (axis, n) => {
     const texts = axis.values.some((value) => typeof value === "string");
-    const base = { dim: n, name: short(axis.name), nameTextStyle: { color: style.ink }, axisLabel: { color: style.soft, formatter: (value) => short(shown(value), 14), hideOverlap: true }, axisLine: { lineStyle: { color: style.soft } }, axisTick: { lineStyle: { color: style.soft } } };
-    return texts ? { ...base, type: "category", data: [...new Set(axis.values.map(shown))] } : { ...base, type: "value", scale: true };
+    const base = { dim: n, name: short(axis.name), nameTextStyle: { color: style.ink }, z: 10, axisLabel: { color: style.ink, textBorderColor: style.paper, textBorderWidth: 3, formatter: (value) => short(shown(value), 14) }, axisLine: { lineStyle: { color: style.soft } }, axisTick: { lineStyle: { color: style.soft } } };
+    return texts ? { ...base, type: "category", boundaryGap: true, data: [...new Set(axis.values.map(shown))] } : { ...base, type: "value", scale: true };
   };
   const last = data.axes.length - 1, numbers = data.axes[last].values.filter((value) => typeof value === "number");
   const about = (one) => [one.name, ...data.axes.map((axis) => `${short(axis.name, 40)}: ${shown(axis.values[one.dataIndex])}`)].join("\n");
