@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.http import require_safe
 
-from registry.choosing import METRIC, OPERATORS, chosen_versions, conditions_of
+from registry.choosing import METRIC, OPERATORS, Chosen, chosen_versions, conditions_of
 from registry.errors import Invalid
 from registry.models import Metric, Ref, RegisteredModel, Version
 from registry.models.histories import Beside, beside
 from registry.models.metrics import Condition
 from registry.web.pages import show
-from registry.web.paging import Page, in_order, query, walked
+from registry.web.paging import ROWS, Page, in_order, query, walked
 from registry.web.places import Place, model_at
 
 MOST_COLUMNS, USUAL_COLUMNS = 8, 3  # of metrics
 MOST_NAMES = 200  # of metrics and of branches, to choose from
 MOST_COMPARED = 20
 SIGNS = {"lt": "<", "lte": "≤", "gt": ">", "gte": "≥", "eq": "=", "ne": "≠"}
+NUMBER = re.compile("[0-9]{1,9}")
 OF_THE_PAGE = ("before", "after", "from")
 ADDING = ("condition-name", "condition-operator", "condition-value")
 
@@ -78,13 +81,19 @@ def versions(request: HttpRequest, project: str, model: str) -> HttpResponse:
     if added:
         return redirect(added)
     chosen = chosen_versions(request.GET, place.model, also=("metric",))
-    page = in_order(chosen.rows, request, by=chosen.ordering) if chosen.ordering else walked(chosen.rows, request)
+    page = _page(chosen, request)
     names = newest_names(place.model)
     columns = chosen_names(request, names)
     facts = _told(request, place, columns, page) | _words_of(chosen.ordering)
     facts |= {"page": page, "names": names, "columns": columns, "refused": refused}
     twin = f"{place.twin}versions/?{urlencode(kept(request, 'metric'))}"
     return show(request, "versions", place, tab="versions", twin=twin, **facts)
+
+
+def _page(chosen: Chosen, request: HttpRequest) -> Page:
+    if isinstance(chosen.rows, QuerySet):
+        return in_order(chosen.rows, request, by=chosen.ordering, size=ROWS)
+    return walked(chosen.rows, request, size=ROWS)
 
 
 def _told(request: HttpRequest, place: Place, columns: list[str], page: Page) -> dict[str, Any]:
@@ -220,7 +229,7 @@ def _heading(request: HttpRequest, name: str) -> Heading:
 
 def _to_compare(request: HttpRequest, model: RegisteredModel) -> HttpResponse:
     """Go to the comparison of the versions that were ticked: a form alone cannot write them with commas."""
-    numbers = [said for said in dict.fromkeys(request.GET.getlist("selected")) if said.isascii() and said.isdigit()]
+    numbers = [said for said in dict.fromkeys(request.GET.getlist("selected")) if NUMBER.fullmatch(said)]
     if not 2 <= len(numbers) <= MOST_COMPARED:
         messages.error(request, f"Tick 2 to {MOST_COMPARED} versions to compare.")
         return redirect(f"{request.path}{query_without(request)}")
