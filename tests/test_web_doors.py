@@ -33,6 +33,7 @@ PAGES = {
     "graph": Page("/vision/classifier/graph/"),
     "metrics": Page("/vision/classifier/metrics/"),
     "version": Page("/vision/classifier/versions/1/"),
+    "publish": Page("/vision/classifier/publish/", least="contributor"),
 }
 
 
