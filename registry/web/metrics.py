@@ -84,7 +84,7 @@ def _of_names(request: HttpRequest, model: RegisteredModel, chosen: list[str]) -
         "branches": branch_names(model, request.GET.get("branch", "")),
         "kept": {"choice": kept(request, "metric", "branch"), "axes": kept(request, "axis")},
         "whole": query_without(request, "branch"),
-        "on_branch": ON_BRANCH,
+        "on_branch": ON_BRANCH if line and len(line) == ON_BRANCH else None,
     }
 
 
