@@ -154,10 +154,11 @@ def measure(count: int, times: int) -> dict[str, Any]:
         place = address.format(m=f"/{NAME}/{MODEL}/", n=count // 2)
         with CaptureQueriesContext(connection) as captured:
             response = clients[who].get(place)
+        queries = len(captured)
         if response.status_code != 200:
             raise SystemExit(f"{place} answered {response.status_code}")
         taken = [_milliseconds(clients[who], place) for _ in range(times)]
-        found[name] = {"ms": median(taken), "all": taken, "queries": len(captured), "bytes": len(response.content)}
+        found[name] = {"ms": median(taken), "all": taken, "queries": queries, "bytes": len(response.content)}
     return found
 
 
