@@ -7,6 +7,7 @@ from django.urls import URLPattern, path, register_converter
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
 from registry.web import graph, history, metrics, models, projects, publishing
+from registry.web import activity, members, model_settings, models, project_settings, projects, publishing, trash
 from registry.web.pages import View, page
 
 
@@ -49,11 +50,35 @@ MODEL = PROJECT + "<model:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
 
 routes = [
+    at("trash/", trash.projects, "trash"),
+    at("trash/<slug:project>/undelete/", trash.take_project_back, "undelete-project"),
     at(PROJECT, projects.overview, "project"),
+    at(PROJECT + "-/members/", members.overview, "members"),
+    at(PROJECT + "-/members/add/", members.add, "add-member"),
+    at(PROJECT + "-/members/invite/", members.invite, "invite-member"),
+    at(PROJECT + "-/members/<slug:username>/role/", members.set_role, "set-role"),
+    at(PROJECT + "-/members/<slug:username>/remove/", members.remove, "remove-member"),
+    at(PROJECT + "-/members/invitations/<int:pk>/resend/", members.resend, "resend-invitation"),
+    at(PROJECT + "-/members/invitations/<int:pk>/withdraw/", members.withdraw, "withdraw-invitation"),
+    at(PROJECT + "-/activity/", activity.overview, "activity"),
+    at(PROJECT + "-/settings/", project_settings.overview, "project-settings"),
+    at(PROJECT + "-/settings/visibility/", project_settings.set_visibility, "set-visibility"),
+    at(PROJECT + "-/settings/rename/", project_settings.rename, "rename-project"),
+    at(PROJECT + "-/settings/delete/", project_settings.delete, "delete-project"),
+    at(PROJECT + "-/trash/", trash.models, "project-trash"),
+    at(PROJECT + "-/trash/<model:model>/undelete/", trash.take_model_back, "undelete-model"),
     at(MODEL, models.overview, "model"),
     at(MODEL + "versions/", history.versions, "versions"),
     at(MODEL + "graph/", graph.graph, "graph"),
     at(MODEL + "metrics/", metrics.of_model, "metrics"),
+    at(MODEL + "settings/", model_settings.overview, "model-settings"),
+    at(MODEL + "settings/rename/", model_settings.rename, "rename-model"),
+    at(MODEL + "settings/retention/", model_settings.rule, "retention"),
+    at(MODEL + "settings/retention/delete/", model_settings.drop_rule, "delete-retention"),
+    at(MODEL + "settings/delete/", model_settings.delete, "delete-model"),
+    at(MODEL + "trash/", trash.versions, "model-trash"),
+    at(MODEL + "trash/<str:revision>/undelete/", trash.take_version_back, "undelete-version"),
+    at(MODEL + "versions/", models.history, "versions"),
     at(VERSION, models.version, "version"),
     at(MODEL + "publish/", publishing.publish, "publish"),
 ]
