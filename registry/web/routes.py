@@ -6,8 +6,19 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import graph, history, metrics, models, projects, publishing
-from registry.web import activity, members, model_settings, models, project_settings, projects, publishing, trash
+from registry.web import (
+    activity,
+    graph,
+    history,
+    members,
+    metrics,
+    model_settings,
+    models,
+    project_settings,
+    projects,
+    publishing,
+    trash,
+)
 from registry.web.pages import View, page
 
 
@@ -78,7 +89,6 @@ routes = [
     at(MODEL + "settings/delete/", model_settings.delete, "delete-model"),
     at(MODEL + "trash/", trash.versions, "model-trash"),
     at(MODEL + "trash/<str:revision>/undelete/", trash.take_version_back, "undelete-version"),
-    at(MODEL + "versions/", models.history, "versions"),
     at(VERSION, models.version, "version"),
     at(MODEL + "publish/", publishing.publish, "publish"),
 ]
