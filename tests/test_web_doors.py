@@ -56,6 +56,8 @@ PAGES = {
     "model-trash": Page("/vision/classifier/trash/", "maintainer"),
     "undelete-version": Page("/vision/classifier/trash/1/undelete/", "maintainer", posts_only=True),
     "versions": Page("/vision/classifier/versions/"),
+    "graph": Page("/vision/classifier/graph/"),
+    "metrics": Page("/vision/classifier/metrics/"),
     "version": Page("/vision/classifier/versions/1/"),
     "publish": Page("/vision/classifier/publish/", least="contributor"),
     "version-lineage": Page("/vision/classifier/versions/1/lineage/"),
