@@ -31,6 +31,8 @@ PAGES = {
     "model": Page("/vision/classifier/"),
     "versions": Page("/vision/classifier/versions/"),
     "version": Page("/vision/classifier/versions/1/"),
+    "tree": Page("/vision/classifier/versions/1/tree/"),
+    "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
 }
 
 
@@ -38,7 +40,13 @@ PAGES = {
 def there(cast):
     """What the addresses of the table name."""
     model = cast.model()
-    publish(cast.alice, model, {"README.md": b"# Digits", "weights.bin": b"1"}, message="first", alias="production")
+    publish(
+        cast.alice,
+        model,
+        {"README.md": b"# Digits", "docs/a.md": b"# A", "weights.bin": b"1"},
+        message="first",
+        alias="production",
+    )
     publish(cast.alice, model, {"weights.bin": b"2"}, message="second")
     return cast
 

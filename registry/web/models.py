@@ -11,12 +11,6 @@ from registry.web.places import model_at, version_at
 
 
 @require_safe
-def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
-    place = model_at(request, project, model)
-    return show(request, "model", place, tab="overview")
-
-
-@require_safe
 def history(request: HttpRequest, project: str, model: str) -> HttpResponse:
     place = model_at(request, project, model)
     assert place.model

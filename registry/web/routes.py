@@ -6,7 +6,7 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import models, projects
+from registry.web import models, overview, projects, trees
 from registry.web.pages import View, page
 
 
@@ -50,7 +50,9 @@ VERSION = MODEL + "versions/<str:revision>/"
 
 routes = [
     at(PROJECT, projects.overview, "project"),
-    at(MODEL, models.overview, "model"),
+    at(MODEL, overview.overview, "model"),
     at(MODEL + "versions/", models.history, "versions"),
     at(VERSION, models.version, "version"),
+    at(VERSION + "tree/", trees.tree, "tree"),
+    at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
 ]
