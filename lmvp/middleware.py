@@ -60,7 +60,8 @@ def _without_body(response: HttpResponse) -> HttpResponse:
     """Keep the headers, the length of the body among them: a server should not have to drop what HEAD did not ask for."""
     bare = HttpResponse(status=response.status_code)
     bare.headers, bare.cookies = response.headers, response.cookies
-    response.close()
+    if response.streaming:  # others hold nothing open
+        response.close()
     return bare
 
 

@@ -189,7 +189,7 @@ STORAGES = {
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # no collecting step at install
 WHITENOISE_AUTOREFRESH = False
-WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[a-z]+-[0-9.]+/"  # their version is in the address
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[a-z-]+-[0-9.]+/"  # their version is in the address
 
 # Where bytes on their way wait: the same file system as the blobs, so that the last step is a rename.
 INCOMING_DIR = LMVP_DATA_DIR / "incoming"
@@ -199,6 +199,8 @@ LMVP_ACTIVE_ROOT = Path(env.str("LMVP_ACTIVE_ROOT", default=str(LMVP_DATA_DIR / 
 LMVP_MAX_FILE_SIZE = env.int("LMVP_MAX_FILE_SIZE", default=100 * 2**30)
 # An upload that nobody finished or published is forgotten after this long.
 UPLOAD_LIFETIME = timedelta(hours=24)
+# So long a sender that fell silent keeps others from going on with its upload.
+UPLOAD_LEASE = timedelta(seconds=30)
 # What was deleted can be taken back for so long; then a run of collect_garbage purges it.
 _trash_days = env.int("LMVP_TRASH_DAYS", default=14)
 TRASH_LIFETIME = timedelta(days=_trash_days)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from accounts.errors import Conflict, Forbidden, Invalid, Refusal, TooLarge
 
-__all__ = ["Busy", "Conflict", "Forbidden", "Gone", "Invalid", "Missing", "Refusal", "StorageFull", "TooLarge"]
+__all__ = [
+    "Busy",
+    "Conflict",
+    "Forbidden",
+    "Gone",
+    "Invalid",
+    "Locked",
+    "Missing",
+    "Refusal",
+    "StorageFull",
+    "TooLarge",
+]
 
 
 class Missing(Refusal):
@@ -23,6 +34,12 @@ class Busy(Refusal):
     """Somebody else is at it just now; the same call later can succeed."""
 
     status = 503
+
+
+class Locked(Refusal):
+    """Somebody else writes it just now, and only one may."""
+
+    status = 423
 
 
 class StorageFull(Refusal):

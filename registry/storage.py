@@ -1,23 +1,18 @@
 """Bytes by digest, over Django's STORAGES["blobs"]: the only file that knows S3 from disk. Knows no row and no right.
 
-A blob's key is a function of its digest and of nothing else. Bytes arrive in the incoming directory, are hashed as they
-come, and get their key by a rename (disk) or an upload (S3) when they are whole and synced.
+A blob's key is a function of its digest and of nothing else. Files that are whole and synced (registry.incoming) get their
+key by a link (disk) or an upload (S3).
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import hashlib
-import hmac
 import io
 import os
 import secrets
 import shutil
 import tempfile
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,112 +23,13 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, storages
 
 from registry.digests import CHUNK, SHA256, chunks_of, digest_stream
-from registry.errors import Invalid, StorageFull, TooLarge
 
-CHUNKS_AHEAD = 1  # received and written, and still to be hashed
 READ_AT_ONCE = 128 * 1024  # of an object of which only parts are read
-WRITE_BACK = 16 * 2**20  # bytes after which the disk is told to begin
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Lost(FileNotFoundError):
     """Bytes of a blob that are not in the store any more: lost, or set aside because they were damaged."""
-
-
-class Incoming:
-    """A file that grows in the incoming directory while its bytes are hashed and counted. Discarded unless stored.
-
-    Raises TooLarge at the first byte over `limit`, StorageFull when the disk is full.
-    """
-
-    def __init__(self, *, limit: int) -> None:
-        self.limit = limit
-        self.size = 0
-        self._written_back = 0
-        self._hasher = hashlib.sha256()
-        with full_disk_said_clearly():
-            settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=settings.INCOMING_DIR, suffix=".part")
-        self.path = Path(name)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # whoever cleans up sees that somebody is writing
-        self._file = os.fdopen(descriptor, "wb", buffering=0)
-
-    @property
-    def sha256(self) -> str:
-        return self._hasher.hexdigest()
-
-    def write(self, chunk: bytes) -> None:
-        self._append(chunk)
-        self._hasher.update(chunk)
-
-    def write_all(self, chunks: Iterable[bytes]) -> None:
-        """Write a stream. Hashing one chunk, receiving the next and writing back the ones before overlap."""
-        with ThreadPoolExecutor(1) as aside:
-            hashing: deque[Future[None]] = deque()
-            for chunk in chunks:
-                self._append(chunk)
-                hashing.append(aside.submit(self._hasher.update, chunk))
-                if len(hashing) > CHUNKS_AHEAD:
-                    hashing.popleft().result()
-            for done in hashing:
-                done.result()
-
-    def _append(self, chunk: bytes) -> None:
-        if self.size + len(chunk) > self.limit:
-            raise TooLarge(
-                "too_large", f"More than the {self.limit:,} bytes that were announced or are allowed came in."
-            )
-        with full_disk_said_clearly():
-            written = 0
-            while written < len(chunk):
-                written += self._file.write(memoryview(chunk)[written:])
-        self.size += len(chunk)
-        if self.size - self._written_back >= WRITE_BACK:
-            self._begin_writing_back()
-
-    def _begin_writing_back(self) -> None:
-        """Let the kernel begin with what is dirty now, so that the sync at the end finds little left to do."""
-        if hasattr(os, "posix_fadvise"):  # on Linux this advice starts the write-back, and waits for nothing
-            length = self.size - self._written_back
-            os.posix_fadvise(self._file.fileno(), self._written_back, length, os.POSIX_FADV_DONTNEED)
-        self._written_back = self.size
-
-    def check(self, *, sha256: str | None = None, size: int | None = None) -> None:
-        """Refuse bytes that are not the announced ones."""
-        if size is not None and size != self.size:
-            raise Invalid(
-                "size_mismatch", f"{size:,} bytes were announced and {self.size:,} came. Send the file again, whole."
-            )
-        if sha256 and not hmac.compare_digest(sha256, self.sha256):
-            raise Invalid(
-                "digest_mismatch",
-                f"The bytes that came have the SHA-256 {self.sha256}, not {sha256}. The file changed or was damaged on"
-                " the way: hash it and send it again.",
-            )
-
-    def store(self) -> str:
-        """Sync the bytes and give them their key; return their SHA-256. What stood there before is replaced.
-
-        They stay here too until they are discarded: whoever finds them taken away from their key stores them again.
-        """
-        with full_disk_said_clearly():
-            if not self._file.closed:
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
-            _store().take(self.path, self.sha256)
-        return self.sha256
-
-    def discard(self) -> None:
-        """Forget the bytes here; what has been stored stays under its key."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    def __enter__(self) -> Incoming:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.discard()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +69,7 @@ class _Disk:
         _link(source, target)
         # All the way up, and always: who made the directory may have died before it synced it.
         for directory in (target.parent, self.root, self.root.parent):
-            _sync_directory(directory)
+            sync_directory(directory)
 
     def open(self, digest: str) -> BinaryIO:
         return self._path(digest).open("rb", buffering=0)  # type: ignore[return-value]
@@ -191,7 +87,7 @@ class _Disk:
         shelf.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             shutil.move(self._path(digest), shelf / digest)
-        _sync_directory(shelf)
+        sync_directory(shelf)
 
     def stored(self) -> Iterator[Stored]:
         for directory in sorted(self.root.glob("[0-9a-f][0-9a-f]")):
@@ -300,6 +196,11 @@ def _store() -> _Store:
     return _Disk(storage) if isinstance(storage, FileSystemStorage) else _Bucket(storage)
 
 
+def take(source: Path, digest: str) -> None:
+    """Give a synced file its key, as the bytes of this digest. What stood there before is replaced; the source may stay."""
+    _store().take(source, digest)
+
+
 def key_of(digest: str) -> str:
     return f"{digest[:2]}/{digest[2:]}"
 
@@ -346,30 +247,12 @@ def is_there() -> bool:
     return _store().is_there()
 
 
-def abandoned(before: float) -> Iterator[Path]:
-    """Yield incoming files that were last written before then (seconds), and that no process has open."""
-    if not settings.INCOMING_DIR.is_dir():
-        return
-    for path in sorted(settings.INCOMING_DIR.glob("*.part*")):
-        with suppress(OSError):  # gone meanwhile, or somebody writes it
-            if path.stat().st_mtime < before:
-                with path.open("rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield path
-
-
 def check() -> None:
     """Raise OSError (or the store's own error) when bytes could not be kept now."""
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=settings.INCOMING_DIR) as probe:
         probe.write(b"ready")
     _store().check()
-
-
-def free_bytes() -> int:
-    """How many bytes fit where they arrive."""
-    settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
-    return shutil.disk_usage(settings.INCOMING_DIR).free
 
 
 class Slice(io.RawIOBase):
@@ -412,19 +295,6 @@ def read_blob(digest: str) -> Iterator[bytes]:
         yield from chunks_of(file, size=CHUNK)
 
 
-@contextmanager
-def full_disk_said_clearly() -> Iterator[None]:
-    """Turn the operating system's words for a full disk into ours."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in OUT_OF_SPACE:
-            raise
-        raise StorageFull(
-            "storage_full", "The server's disk is full, and nothing of this was kept. Ask its administrator for space."
-        ) from error
-
-
 def _link(source: Path, target: Path) -> None:
     """Let the target be the source's bytes, at once; the source stays, unless the file system knows no hard links."""
     try:
@@ -452,7 +322,8 @@ def lost_bytes_said_clearly(digest: str) -> Iterator[None]:
         raise Lost(errno.ENOENT, "the store has not got these bytes any more", digest) from error
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Let the names in a directory survive a pulled plug."""
     with suppress(FileNotFoundError):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -19,6 +19,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from registry import active, storage
+from registry.incoming import Incoming
 from registry.models import Blob, Ref, RegisteredModel
 from registry.services import activation, projects, registered_models, verification
 from registry.services.refs import Move, delete_ref, set_ref
@@ -358,7 +359,7 @@ def test_crash_before_healed_files_are_made_anew_is_put_right(cast: Cast, model:
     damage(b"same")
     verification.verify()
     blob = Blob.objects.get(pk=hashlib.sha256(b"same").hexdigest())
-    with storage.Incoming(limit=10) as incoming:
+    with Incoming(limit=10) as incoming:
         incoming.write(b"same")
         incoming.store()
     Blob.objects.filter(pk=blob.pk).update(state=Blob.State.LIVE)

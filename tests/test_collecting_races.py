@@ -16,8 +16,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from registry import storage
 from registry.errors import Refusal
+from registry.incoming import Incoming
 from registry.models import Blob, Occurrence, RegisteredModel, Tree, Upload, Version
 from registry.services import garbage, purging, trash
 from registry.services.uploads import Wanted, announce, receive
@@ -132,7 +132,7 @@ def test_uploads_of_the_same_bytes_while_they_are_collected_all_succeed(cast: Ca
         receive(upload=offer.upload, chunks=[b"bytes"])
 
     def orphan() -> None:
-        with storage.Incoming(limit=10) as incoming:
+        with Incoming(limit=10) as incoming:
             incoming.write(b"bytes")
             incoming.store()
         past = (timezone.now() - LONG_AGO).timestamp()

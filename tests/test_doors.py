@@ -123,6 +123,7 @@ DOORS = [
     Door("POST", MODEL + "uploads/", contributing(200), [{"size": 3}]),
     Door("GET", "/v1/uploads/<uuid:pk>/", {**OWN_UPLOAD, "read token": 200}),
     Door("PUT", "/v1/uploads/<uuid:pk>/", OWN_UPLOAD, b"abc"),
+    Door("PATCH", "/v1/uploads/<uuid:pk>/", {**OWN_UPLOAD, "alice": 400}, b"abc"),  # it does not say where they begin
     Door("DELETE", "/v1/uploads/<uuid:pk>/", {**OWN_UPLOAD, "alice": 204}),
     Door("GET", MODEL + "versions/", VIEW),
     Door("POST", MODEL + "versions/", contributing(201), {"files": [{"path": "b", "sha256": "STORED"}]}),

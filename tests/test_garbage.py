@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from registry import storage
 from registry.digests import EMPTY
+from registry.incoming import Incoming
 from registry.models import Artifact, Blob, Hierarchy, Occurrence, RegisteredModel, Tree, Upload, Version
 from registry.services import artifacts, blobs, garbage, retention, trash, uploads
 from registry.services.alone import run_alone
@@ -44,7 +45,7 @@ def version(number: int) -> Version:
 
 def orphan(content: bytes) -> None:
     """A file in the store without its row, as a crash leaves it."""
-    with storage.Incoming(limit=1000) as incoming:
+    with Incoming(limit=1000) as incoming:
         incoming.write(content)
         incoming.store()
 
@@ -221,7 +222,7 @@ def test_incoming_files_go_when_their_writer_is_gone(cast: Cast, settings) -> No
     left.write_bytes(b"half")
     young = settings.INCOMING_DIR / "young.part"
     young.write_bytes(b"half")
-    with storage.Incoming(limit=10) as incoming:
+    with Incoming(limit=10) as incoming:
         incoming.write(b"slow")
         for path in (left, incoming.path):
             os.utime(path, (past, past))
@@ -245,7 +246,7 @@ def test_cut_off_deletion_is_finished_by_the_next_run(cast: Cast, model: Registe
 
 def test_file_taken_away_under_a_hand_is_stored_again(cast: Cast) -> None:
     """An upload's own file and row, with the collector's mark and deletion of an orphan of the same bytes in between."""
-    with storage.Incoming(limit=10) as incoming:
+    with Incoming(limit=10) as incoming:
         incoming.write(b"abc")
         incoming.store()
         Blob.objects.create(pk=incoming.sha256, size=3, state=Blob.State.DELETING)

@@ -10,6 +10,7 @@ from django.db.models import ProtectedError
 
 from registry import storage
 from registry.errors import Invalid
+from registry.incoming import Incoming
 from registry.models import Blob, Event, Metric, Ref, RefMove, Tree, Upload, Version, VersionParent
 from registry.services import uploads
 from registry.services.metrics import Measured, log_metrics
@@ -127,7 +128,7 @@ def test_bytes_that_were_not_announced_leave_nothing_behind(cast: Cast, settings
 
 def test_crash_between_file_and_row_leaves_only_an_unreferenced_file(cast: Cast) -> None:
     digest = hashlib.sha256(b"abc").hexdigest()
-    with storage.Incoming(limit=10) as incoming:  # as far as a process gets that dies before the row
+    with Incoming(limit=10) as incoming:  # as far as a process gets that dies before the row
         incoming.write(b"abc")
         incoming.store()
     assert storage.blob_exists(digest)
@@ -138,7 +139,7 @@ def test_crash_between_file_and_row_leaves_only_an_unreferenced_file(cast: Cast)
 
 def test_file_without_a_live_row_is_written_again(cast: Cast) -> None:
     digest = hashlib.sha256(b"abc").hexdigest()
-    with storage.Incoming(limit=10) as incoming:
+    with Incoming(limit=10) as incoming:
         incoming.write(b"abc")
         incoming.store()
     path = storage._Disk(storage.storages["blobs"])._path(digest)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -145,4 +146,65 @@ def test_slow_uploads_and_downloads_hold_no_database_connection(place: Place) ->
     assert set(kept) <= {"idle"}, "given back, and kept for the next request"
     assert len(kept) <= 4, "forty transfers are under way"
     for connection in slow:
+        connection.close()
+
+
+def test_an_upload_in_parts_goes_on_after_the_server_was_killed(place: Place) -> None:
+    """Nothing of the first server is left but its disk and its database."""
+    block = random.Random(7).randbytes(2**20)
+    content = block * 160
+    wanted = [{"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}]
+    _, (offer,) = place.alice.call("POST", "/v1/projects/vision/models/classifier/uploads", wanted)
+    sender = begin_part(place.server, offer["href"], 0, content[: 150 * 2**20], announced=len(content))
+    wait_until(lambda: offset_of(place.server, offer["href"]) >= 128 * 2**20)
+    place.restart()
+    sender.close()
+    _, (again,) = place.alice.call("POST", "/v1/projects/vision/models/classifier/uploads", wanted)
+    assert again["id"] == offer["id"], "the upload that was begun"
+    offset = again["offset"]
+    assert offset == 128 * 2**20
+    wait_until(
+        lambda: finished(place.server, again["href"], offset, content[offset:]), seconds=90
+    )  # the lease runs out
+    status, version = place.alice.call(
+        "POST", VERSIONS, {"files": [{"path": "weights.bin", "sha256": wanted[0]["sha256"]}]}
+    )
+    assert status == 201
+    assert version["files"]["size"] == len(content)
+    assert incoming(place.server) == []
+
+
+def begin_part(server: Server, href: str, offset: int, sent: bytes, *, announced: int) -> socket.socket:
+    """Open a PATCH of `announced` bytes and send only some of them."""
+    parts = urlsplit(href)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    head = f"PATCH {parts.path}?{parts.query} HTTP/1.1\r\nHost: localhost:{server.port}\r\n"
+    head += f"Upload-Offset: {offset}\r\nContent-Length: {announced}\r\n\r\n"
+    connection.sendall(head.encode() + sent)
+    return connection
+
+
+def offset_of(server: Server, href: str) -> int:
+    return int(_asked(server, "HEAD", href)[1]["Upload-Offset"])
+
+
+def finished(server: Server, href: str, offset: int, rest: bytes) -> bool:
+    """Send the rest; False while the sender that was killed still holds the upload."""
+    try:
+        status, _ = _asked(server, "PATCH", href, rest, {"Upload-Offset": str(offset)})
+    except (BrokenPipeError, ConnectionResetError):  # refused before it was sent
+        return False
+    assert status in (204, 423)
+    return status == 204
+
+
+def _asked(server: Server, method: str, href: str, body: bytes = b"", headers: dict[str, str] | None = None):
+    parts = urlsplit(href)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        connection.request(method, f"{parts.path}?{parts.query}", body, headers or {})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers
+    finally:
         connection.close()

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from registry.headers.formats import read_header
-from registry.storage import Incoming, key_of, open_ranges
+from registry.incoming import Incoming
+from registry.storage import key_of, open_ranges
 from tests.model_files import safetensors
 
 BIG = safetensors({"a": ("U8", [5_000_000], b"w" * 5_000_000), "b": ("U8", [3], b"end")}, {"format": "pt"})

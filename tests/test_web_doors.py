@@ -33,6 +33,7 @@ PAGES = {
     "version": Page("/vision/classifier/versions/1/"),
     "tree": Page("/vision/classifier/versions/1/tree/"),
     "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
+    "publish": Page("/vision/classifier/publish/", least="contributor"),
 }
 
 

@@ -20,16 +20,16 @@ from registry import connections
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.forms import FormRoom
-from registry.api.parsers import ArrivedFile
 from registry.api.rooms import Room
 from registry.api.serializers import JSONText
+from registry.arriving import ArrivedFile
 from registry.errors import Invalid
+from registry.incoming import Incoming
 from registry.models import Artifact
 from registry.permissions import Action, require
 from registry.services import artifacts, hierarchies
 from registry.services.projects import find_project
 from registry.services.recordings import Content, Recording
-from registry.storage import Incoming
 
 ARTIFACT = {
     "id": "01K2ZP5Q7V3C8Y0M4N6R9T1W2X",

@@ -21,7 +21,7 @@ from registry.api.documentation import documented
 from registry.api.downloads import file_response, guarded
 from registry.api.forms import FormRoom
 from registry.api.lineage import WholeVersionSerializer
-from registry.api.parsers import ArrivedFile, LongJSON, WholeForm
+from registry.api.parsers import LongJSON, WholeForm
 from registry.api.rooms import Room
 from registry.api.serializers import (
     JSONText,
@@ -30,6 +30,7 @@ from registry.api.serializers import (
     VersionSerializer,
 )
 from registry.api.trash import VersionTrashing
+from registry.arriving import ArrivedFile
 from registry.errors import Invalid
 from registry.models import Tree
 from registry.permissions import Action, require

@@ -240,6 +240,7 @@ ERRORS = {
     406: ("It does not come in a form that is accepted.", "not_acceptable", "The content comes as text/csv."),
     409: ("The state is another one.", "parent_moved", "“main” is at version 4 now."),
     410: ("It has expired.", "upload_expired", "Ask for a new upload."),
+    423: ("Somebody else writes it now.", "upload_locked", "Somebody sends to this upload just now."),
     416: ("The file has no such range.", "range_not_satisfiable", "The file has 18000 bytes."),
     429: ("Too many; Retry-After says when.", "throttled", "Try again in 60 seconds."),
     507: ("The disk is full.", "storage_full", "Nothing was kept."),
@@ -282,6 +283,10 @@ def documented(
 
 def query(name: str, words: str, kind: str = openapi.TYPE_STRING, **more: Any) -> openapi.Parameter:
     return openapi.Parameter(name, openapi.IN_QUERY, description=words, type=kind, **more)
+
+
+def header(name: str, words: str, kind: str = openapi.TYPE_STRING, **more: Any) -> openapi.Parameter:
+    return openapi.Parameter(name, openapi.IN_HEADER, description=words, type=kind, **more)
 
 
 def form(name: str, words: str, kind: str = openapi.TYPE_STRING, **more: Any) -> openapi.Parameter:

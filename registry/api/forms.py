@@ -8,8 +8,9 @@ from rest_framework.request import Request
 
 from accounts.api.parsers import BoundedJSON
 from accounts.authentication import BearerAuthentication
-from registry.api.parsers import HashingUploadHandler, WholeForm
+from registry.api.parsers import WholeForm
 from registry.api.rooms import Room, SessionByHeader
+from registry.arriving import HashingUploadHandler
 
 
 class FormRoom(Room):

@@ -15,7 +15,9 @@ from registry.api.serializers import OfferSerializer, UploadInput, UploadSeriali
 from registry.errors import Invalid
 from registry.models import Upload
 from registry.permissions import Action, require
-from registry.services import uploads
+from registry.services import resuming, uploads
+
+SENDING = ("PUT", "PATCH", "HEAD")  # what a signed address is good for
 
 
 class UploadViewSet(Room):
@@ -54,6 +56,45 @@ class UploadViewSet(Room):
         return self.show(UploadSerializer, uploads.receive(upload=upload, chunks=body_chunks(request._request)))
 
     @documented(
+        "Send the next bytes of an upload",
+        name="uploads_append",
+        tag="uploads",
+        body=doc.RAW,
+        consumes=["application/offset+octet-stream"],
+        answer=(
+            204,
+            "What came is safe; `Upload-Offset` says how much there is. With the last byte it is stored.",
+            None,
+        ),
+        errors=(400, 401, 404, 409, 410, 423, 507),
+        query=[
+            doc.header("Upload-Offset", "Where these bytes begin: what HEAD answers.", required=True),
+            doc.query("expires", "From `href`."),
+            doc.query("signature", "From `href`; instead of Authorization."),
+        ],
+        operation_description="The core of tus 1.0: a part may be of any length, and goes on where the last one ended.",
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        upload = self._upload()
+        offset = _offset(request)
+        announced = request.META.get("CONTENT_LENGTH") or ""
+        if announced.isdigit() and offset + int(announced) > upload.size:
+            raise Invalid("size_mismatch", f"This upload is for {upload.size:,} bytes, and this would be more.")
+        chunks = body_chunks(request._request)
+        return _told(resuming.append(upload=upload, offset=offset, chunks=chunks), status=204)
+
+    @documented(
+        "Ask how far an upload is",
+        name="uploads_offset",
+        tag="uploads",
+        answer=(200, "In the headers `Upload-Offset` and `Upload-Length`.", None),
+        errors=(401, 404, 410),
+        query=[doc.query("expires", "From `href`."), doc.query("signature", "From `href`; instead of Authorization.")],
+    )
+    def offset(self, request: Request, pk: str) -> Response:
+        return _told(self._upload(Action.VIEW_UPLOAD), status=200)
+
+    @documented(
         "Cancel an upload",
         name="uploads_delete",
         tag="uploads",
@@ -69,10 +110,25 @@ class UploadViewSet(Room):
         return uploads.find_upload(
             actor=user if isinstance(user, User) else None,
             upload_id=str(self.kwargs["pk"]),
-            signature=query.get("signature", "") if self.request.method == "PUT" else "",
+            signature=query.get("signature", "") if self.request.method in SENDING else "",
             expires=query.get("expires", ""),
             action=action,
         )
+
+
+def _offset(request: Request) -> int:
+    said = request.headers.get("Upload-Offset", "")
+    if not (said.isascii() and said.isdigit() and len(said) <= 18):
+        raise Invalid(
+            "invalid_offset", "Say in `Upload-Offset` where these bytes begin: HEAD tells how far the upload is."
+        )
+    return int(said)
+
+
+def _told(upload: Upload, *, status: int) -> Response:
+    offset = upload.size if upload.stored_at else upload.offset
+    headers = {"Upload-Offset": str(offset), "Upload-Length": str(upload.size), "Tus-Resumable": "1.0.0"}
+    return Response(status=status, headers=headers | {"Cache-Control": "no-store"})
 
 
 class UploadOfferViewSet(Room):

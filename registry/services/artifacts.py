@@ -13,13 +13,13 @@ from django.db.models import F, Max
 from accounts.models import User
 from registry.digests import canonical_json, digest_bytes
 from registry.errors import Conflict, Invalid
+from registry.incoming import Incoming
 from registry.models import Artifact, Hierarchy, Project
 from registry.models.lineage import MOST_LEVELS
 from registry.permissions import Action, require
 from registry.services import blobs, events, hierarchies
 from registry.services.projects import ensure_personal_project, find_project
 from registry.services.recordings import Keep, Recording, columns_of, hold, refuse_two_contents
-from registry.storage import Incoming
 from registry.ulids import RANDOM_BYTES, ulid
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from registry import connections
 from registry.errors import Busy
+from registry.incoming import Incoming
 from registry.models import Blob
 from registry.services import activation, events
-from registry.storage import Incoming, blob_exists
+from registry.storage import blob_exists
 
 BATCH = 500
 PATIENCE = 30.0  # seconds that an upload waits for the collector to finish deleting the same bytes

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from registry import storage
+from registry import incoming, storage
 from registry.digests import EMPTY
 from registry.models import Artifact, Blob, Occurrence, Tree, Upload, Version
 from registry.services import retention
@@ -149,7 +149,7 @@ def _expire_uploads(run: _Run) -> None:
 
 def _remove_abandoned(run: _Run) -> None:
     before = min(run.cutoff, timezone.now() - timedelta(days=1))
-    for path in storage.abandoned(before.timestamp()):
+    for path in incoming.abandoned(before.timestamp()):
         run.report.abandoned.add([path.stat().st_size])
         if not run.rehearsal:
             path.unlink(missing_ok=True)

@@ -13,10 +13,10 @@ from accounts.models import User
 from registry import typed_data
 from registry.digests import SHA256, TooDeep, canonical_json, check_levels
 from registry.errors import Invalid
+from registry.incoming import Incoming
 from registry.models import Artifact, Blob, Project, Version
 from registry.services import blobs, refs, uploads
 from registry.services.registered_models import find_model
-from registry.storage import Incoming
 from registry.typed_data import BYTES, BadData
 
 MOST_DATA_BYTES = 64 * 1024

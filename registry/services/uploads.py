@@ -15,10 +15,11 @@ from accounts.models import User
 from registry import connections
 from registry.digests import EMPTY, SHA256
 from registry.errors import Gone, Invalid, StorageFull, TooLarge
+from registry.incoming import Incoming, forget_partial, free_bytes
 from registry.models import Blob, Project, RegisteredModel, Upload
+from registry.models.content import UploadQuerySet
 from registry.permissions import Action, require
 from registry.services import blobs
-from registry.storage import Incoming, free_bytes
 
 MOST_FILES = 10_000
 SPARE_BYTES = 64 * 2**20  # left free for the database and the logs
@@ -48,7 +49,7 @@ def announce(*, actor: User, model: RegisteredModel, files: Sequence[Wanted]) ->
 def announce_to_project(
     *, actor: User, project: Project, files: Sequence[Wanted], model: RegisteredModel | None = None
 ) -> list[Offer]:
-    """Answer for each file whether its bytes are needed, and open an upload where they are.
+    """Answer for each file whether its bytes are needed, and open an upload where they are, or go on with one that was begun.
 
     Raises Invalid (bad digest, too many), TooLarge, StorageFull (what is missing does not fit on the disk).
     """
@@ -60,12 +61,25 @@ def announce_to_project(
         raise StorageFull(
             "storage_full", "These files do not fit on the server's disk. Ask its administrator for space."
         )
-    rows = iter(
-        Upload.objects.bulk_create(
-            [Upload(project=project, model=model, actor=actor, size=file.size, sha256=file.sha256) for file in missing]
-        )
-    )
+    begun = _begun(Upload.objects.filter(actor=actor, project=project, model=model), missing)
+    offered = [
+        begun.pop(file)
+        if file in begun
+        else Upload(project=project, model=model, actor=actor, size=file.size, sha256=file.sha256)
+        for file in missing
+    ]
+    Upload.objects.bulk_create(upload for upload in offered if upload._state.adding)
+    rows = iter(offered)
     return [Offer(file, None if file in stored else next(rows)) for file in files]
+
+
+def _begun(uploads: UploadQuerySet, files: Sequence[Wanted]) -> dict[Wanted, Upload]:
+    """Return, for those of the files of which some bytes came before, the upload to go on with."""
+    digests, found = sorted({file.sha256 for file in files if file.sha256}), dict[Wanted, Upload]()
+    for start in range(0, len(digests), blobs.BATCH):
+        rows = uploads.open().filter(sha256__in=digests[start : start + blobs.BATCH], stored_at=None, offset__gt=0)
+        found |= {Wanted(upload.size, upload.sha256): upload for upload in rows.order_by("offset")}
+    return found
 
 
 def _check(files: Sequence[Wanted]) -> None:
@@ -125,12 +139,22 @@ def receive(*, upload: Upload, chunks: Iterable[bytes]) -> Upload:
                 f"{upload.size:,} bytes were announced and more came. Ask for a new upload, or send all.",
             ) from None
         incoming.check(sha256=upload.sha256, size=upload.size)
-        blob = blobs.keep(incoming=incoming)
+        return finish(upload=upload, incoming=incoming)
+
+
+def finish(*, upload: Upload, incoming: Incoming) -> Upload:
+    """Store the bytes of an upload that are all there and checked: the blob, and then the upload's row."""
+    blob = blobs.keep(incoming=incoming)
+    forget_partial(str(upload.pk))
     upload.sha256, upload.offset, upload.stored_at = blob.pk, blob.size, timezone.now()
-    found = {"sha256": upload.sha256, "offset": upload.offset, "stored_at": upload.stored_at}
+    found = {"sha256": upload.sha256, "offset": upload.offset, "stored_at": upload.stored_at, "leased_until": None}
     if not Upload.objects.filter(pk=upload.pk).update(**found):
-        raise Gone("upload_cancelled", "This upload was cancelled while its bytes came. Ask for a new one.")
+        raise said_cancelled()
     return upload
+
+
+def said_cancelled() -> Gone:
+    return Gone("upload_cancelled", "This upload was cancelled while its bytes came. Ask for a new one.")
 
 
 def keep_files(
@@ -152,9 +176,11 @@ def keep_files(
 
 
 def cancel(*, upload: Upload) -> None:
-    """Forget an upload."""
+    """Forget an upload, and what came of it."""
+    name = str(upload.pk)
     with transaction.atomic():
         upload.delete()
+    forget_partial(name)
 
 
 def sign(upload: Upload) -> dict[str, str]:

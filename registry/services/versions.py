@@ -12,10 +12,10 @@ from accounts.models import User
 from registry import trees
 from registry.digests import SHA256, TooDeep, canonical_json, check_levels, digest_bytes
 from registry.errors import Busy, Conflict, Invalid
+from registry.incoming import Incoming
 from registry.models import Blob, IdempotencyKey, Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
 from registry.services import blobs, commits, derivations, metrics, refs, uploads
-from registry.storage import Incoming
 from registry.trees import BadPath, Built, Entry
 
 MOST_METADATA_BYTES = 64 * 1024

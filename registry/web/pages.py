@@ -16,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.gzip import gzip_page
 
 from accounts.errors import Forbidden, Refusal, Throttled
+from accounts.web.forms import show_refusal
 from registry.models import Ref, RegisteredModel, Tree, Version
 from registry.services import blobs
 from registry.storage import Lost
@@ -78,9 +79,11 @@ def attempt(form: Form, work: Callable[[dict[str, Any]], Any]) -> bool:
     except Forbidden:
         raise
     except Refusal as refusal:
-        _show(form, dict(refusal.fields) or {"": [refusal.message]})
+        show_refusal(form, refusal)
     except ValidationError as error:
-        _show(form, error.message_dict if hasattr(error, "error_dict") else {"": error.messages})
+        fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+        for name, said in fields.items():
+            form.add_error(name if name in form.fields else None, said)
     return not form.errors
 
 
@@ -99,11 +102,6 @@ def act(request: HttpRequest, work: Callable[[], Any], *, done: str, then: str) 
 
 def error_page(request: HttpRequest, status: int, heading: str, message: str, **facts: Any) -> HttpResponse:
     return render(request, "registry/error.html", {"heading": heading, "message": message} | facts, status=status)
-
-
-def _show(form: Form, fields: dict[str, Any]) -> None:
-    for name, said in fields.items():
-        form.add_error(name if name in form.fields else None, said)
 
 
 def _words(error: Refusal | ValidationError) -> str:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.browsing import Visitor
@@ -14,6 +15,8 @@ from tests.browser.browsing import Visitor
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Playwright's loop runs in this thread, which Django would take for asynchronous code: it waits for us, and no other way.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+# Static files come as in production, by our middleware and compressed, not from the live server's own handler.
+StaticFilesHandler._should_handle = lambda self, path: False
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +38,7 @@ def new_visitor(browser: Browser, live_server) -> Iterator:
     opened: list[Visitor] = []
 
     def visit(user=None, **options) -> Visitor:
-        context = browser.new_context(base_url=live_server.url, **options)
+        context = browser.new_context(**{"base_url": live_server.url} | options)
         context.set_default_timeout(20_000)
         visitor = Visitor(context.new_page(), user, live_server.url)
         opened.append(visitor)
