@@ -33,6 +33,8 @@ PAGES = {
     "version": Page("/vision/classifier/versions/1/"),
     "tree": Page("/vision/classifier/versions/1/tree/"),
     "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
+    "file": Page("/vision/classifier/versions/1/files/README.md"),
+    "raw": Page("/vision/classifier/versions/1/raw/README.md"),
     "publish": Page("/vision/classifier/publish/", least="contributor"),
 }
 
@@ -87,4 +89,4 @@ def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> No
     else:
         assert response.status_code == (200 if allowed else 403)
         assert "'unsafe-inline'" not in response["Content-Security-Policy"]
-        assert b"style=" not in response.content
+        assert b"style=" not in response.getvalue()

@@ -6,8 +6,7 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import models, overview, projects, trees
-from registry.web import models, projects, publishing
+from registry.web import files, models, overview, projects, publishing, trees
 from registry.web.pages import View, page
 
 
@@ -56,5 +55,7 @@ routes = [
     at(VERSION, models.version, "version"),
     at(VERSION + "tree/", trees.tree, "tree"),
     at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
+    at(VERSION + "files/<path:path>", files.file, "file"),
+    at(VERSION + "raw/<path:path>", files.raw, "raw"),
     at(MODEL + "publish/", publishing.publish, "publish"),
 ]
