@@ -47,6 +47,7 @@ def at(address: str, viewset: type[Room], name: str | None = None, **actions: st
 PROJECT = "projects/<slug:project>/"
 MODEL = PROJECT + "models/<str:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 ARTIFACT = "artifacts/<str:artifact>/"
 
 registry_routes = [
@@ -81,10 +82,10 @@ registry_routes = [
     at(VERSION + "metrics/", metrics.MetricViewSet, get="list", post="create"),
     at(MODEL + "metrics/", metrics.ModelMetricViewSet, get="list"),
     at(MODEL + "best/", metrics.BestViewSet, get="retrieve"),
-    at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
+    at(COMPARED, comparison.ComparisonViewSet, name="comparison", get="retrieve"),
     at(MODEL + "merge/", merging.MergeViewSet, post="create"),
-    at(MODEL + "compare/<str:base>...<str:head>/files/<path:path>", differences.DifferenceViewSet, get="retrieve"),
-    at(MODEL + "compare/", tables.TableViewSet, get="list"),
+    at(COMPARED + "files/<path:path>", differences.DifferenceViewSet, name="difference", get="retrieve"),
+    at(MODEL + "compare/", tables.TableViewSet, name="comparison-table", get="list"),
     at(VERSION + "inspect/<path:path>", inspecting.HeaderViewSet, get="retrieve"),
     at(VERSION + "card/", inspecting.CardViewSet, get="retrieve"),
     at(PROJECT + "uploads/", uploading.ProjectUploadOfferViewSet, post="create"),

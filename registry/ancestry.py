@@ -8,10 +8,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 Edges = Callable[[int, int], Iterable[tuple[int, int]]]
 """Given two numbers, return (version, parent) for all versions above the first, up to the second."""
 
+MOST_APART = 1000  # versions that are looked at to tell how two stand to each other
 FIRST_STRETCH, LONGEST_STRETCH = 64, 8192  # numbers asked for at once: few when the answer is near
 
 
@@ -20,6 +22,36 @@ def common_ancestors(edges: Edges, one: int, other: int) -> Iterator[int]:
 
     Goes down from the larger number, and no further than it is asked: a version is reached after all that stand on it.
     """
+    return (number for number, reached_from, _ in _downwards(edges, one, other) if reached_from >= {one, other})
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """How two versions stand to each other: their newest common ancestor (0: none), and how many only one stands on."""
+
+    ancestor: int
+    ahead: int  # of the base: what the head stands on, itself included, and the base does not
+    behind: int
+
+
+def divergence(edges: Edges, base: int, head: int, *, most: int = MOST_APART) -> Divergence | None:
+    """Return how two versions stand to each other, looking at so many versions at most; None where those do not tell."""
+    ancestor, ahead, behind = 0, 0, 0
+    for looked_at, (number, reached_from, waiting) in enumerate(_downwards(edges, base, head)):
+        if looked_at == most:
+            return None
+        both = reached_from >= {base, head}  # and so all below it
+        ancestor = max(ancestor, number if both else 0)
+        ahead += not both and head in reached_from
+        behind += not both and base in reached_from
+        if both and all(reached >= {base, head} for reached in waiting.values()):
+            break
+    return Divergence(ancestor, ahead, behind)
+
+
+def _downwards(edges: Edges, one: int, other: int) -> Iterator[tuple[int, set[int], dict[int, set[int]]]]:
+    """Yield every version that one of two stands on (or is), the newest first: its number, from which of them it was
+    reached, and the same of those that wait to be looked at."""
     stands_on: dict[int, set[int]] = {}
     for number in (one, other):
         stands_on.setdefault(number, set()).add(number)
@@ -29,8 +61,7 @@ def common_ancestors(edges: Edges, one: int, other: int) -> Iterator[int]:
     while waiting:
         number = -heapq.heappop(waiting)
         reached_from = stands_on.pop(number)
-        if reached_from >= {one, other}:
-            yield number
+        yield number, reached_from, stands_on
         for parent in history.parents_of(number):
             if parent not in stands_on:
                 stands_on[parent] = set()

@@ -56,9 +56,13 @@ PAGES = {
     "model-trash": Page("/vision/classifier/trash/", "maintainer"),
     "undelete-version": Page("/vision/classifier/trash/1/undelete/", "maintainer", posts_only=True),
     "versions": Page("/vision/classifier/versions/"),
+    "graph": Page("/vision/classifier/graph/"),
+    "metrics": Page("/vision/classifier/metrics/"),
     "version": Page("/vision/classifier/versions/1/"),
     "tree": Page("/vision/classifier/versions/1/tree/"),
     "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
+    "file": Page("/vision/classifier/versions/1/files/README.md"),
+    "raw": Page("/vision/classifier/versions/1/raw/README.md"),
     "publish": Page("/vision/classifier/publish/", least="contributor"),
     "version-lineage": Page("/vision/classifier/versions/1/lineage/"),
     "tag-version": Page("/vision/classifier/versions/1/tag/", "contributor", posts_only=True),
@@ -79,6 +83,9 @@ PAGES = {
     "delete-ref": Page("/vision/classifier/refs/alias/production/delete/", "contributor", posts_only=True),
     "roll-back-alias": Page("/vision/classifier/refs/alias/production/rollback/", "contributor", posts_only=True),
     "merge": Page("/vision/classifier/merge/?source=latest&target=main"),
+    "compare-choose": Page("/vision/classifier/compare/"),
+    "compare": Page("/vision/classifier/compare/1...main/"),
+    "compare-file": Page("/vision/classifier/compare/1...main/files/weights.bin"),
 }
 
 
@@ -135,4 +142,4 @@ def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> No
     else:
         assert response.status_code == (200 if allowed else 403)
         assert "'unsafe-inline'" not in response["Content-Security-Policy"]
-        assert b"style=" not in response.content
+        assert b"style=" not in response.getvalue()

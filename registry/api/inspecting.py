@@ -65,7 +65,7 @@ def _shown(header: Header, offset: int, limit: int) -> dict[str, Any]:
     return {
         "format": header.format,
         "parameters": header.parameters,
-        "dtypes": _dtypes(header),
+        "dtypes": header.dtypes,
         "tensors": {
             "count": len(header.tensors),
             "offset": offset,
@@ -74,15 +74,6 @@ def _shown(header: Header, offset: int, limit: int) -> dict[str, Any]:
         "metadata": header.notes.values,
         "metadata_cut": header.notes.cut,
     }
-
-
-def _dtypes(header: Header) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for tensor in header.tensors:
-        told = found.setdefault(tensor.dtype, {"tensors": 0, "parameters": 0})
-        told["tensors"] += 1
-        told["parameters"] += tensor.parameters
-    return found
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower
 from django.urls import reverse
 
-from registry.ancestry import Edges, common_ancestors
+from registry.ancestry import Divergence, Edges, common_ancestors, divergence
 from registry.models.content import Tree
 from registry.models.metrics import MetricQuerySet
 from registry.models.projects import Membership, Project
@@ -245,6 +246,10 @@ class VersionQuerySet(models.QuerySet["Version"]):
                 return found
         return None
 
+    def divergence(self, base: Version, head: Version) -> Divergence | None:
+        """Return how two of one model stand to each other in its history; None where that is too far to look."""
+        return divergence(VersionParent.objects.of_model(base.model_id), base.number, head.number)
+
     def line_from(self, version_id: int, steps: int) -> list[tuple[int, int]]:
         """Return (id, number) of a version and of as many of its line of first parents, newest first."""
         with connections[self.db].cursor() as cursor:
@@ -268,6 +273,31 @@ class VersionQuerySet(models.QuerySet["Version"]):
             prefix = revision.lower()
             return of_model.get(digest__gte=prefix, digest__lt=prefix + "g")  # a range: the index serves it
         return of_model.get(pk=named.filter(name=revision).values("version")[:1])
+
+    def at_each(self, model: RegisteredModel, revisions: Sequence[str]) -> dict[str, Version]:
+        """Return what several revisions name, by revision, without those that name nothing.
+
+        Three queries, and one for each digest. MultipleObjectsReturned for an ambiguous prefix.
+        """
+        of_model, found = self.filter(model=model), dict[str, Version]()
+        numbers = {said: int(number[1]) for said in revisions if (number := NUMBER.fullmatch(said))}
+        digests = [said for said in revisions if said not in numbers and HEX.fullmatch(said.lower())]
+        names = {
+            said: model.default_branch if said == "latest" else said
+            for said in revisions
+            if said not in numbers and said not in digests
+        }
+        refs = Ref.objects.filter(model=model, name__in=names.values()).values_list("name", "version") if names else ()
+        ids = dict(refs)
+        by_number = {one.number: one for one in of_model.filter(number__in=numbers.values())} if numbers else {}
+        by_id = of_model.in_bulk(ids.values()) if ids else {}
+        for said in revisions:
+            if said in digests:
+                with suppress(Version.DoesNotExist):
+                    found[said] = self.at(model, said)
+            elif version := by_number.get(numbers[said]) if said in numbers else by_id.get(ids.get(names[said], 0)):
+                found[said] = version
+        return found
 
 
 class Version(models.Model):

@@ -44,8 +44,8 @@ def addresses(version: Version, revision: str, directory: str = "") -> markdown.
     """Return where the relative links of a text in a directory lead, staying at the revision of the page."""
     model = version.model
     page = reverse("web:version", args=[model.project.name, model.name, revision])
-    bytes_ = reverse("version", args=[model.project.name, model.name, version.number])
-    return markdown.Base(f"{page}files/", f"{page}tree/", f"{bytes_}files/", directory)
+    pictures = reverse("web:version", args=[model.project.name, model.name, version.number])
+    return markdown.Base(f"{page}files/", f"{page}tree/", f"{pictures}raw/", directory)
 
 
 def readme_of(request: HttpRequest, version: Version, revision: str, directory: str, entry: Entry) -> Readme:

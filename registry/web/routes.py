@@ -10,10 +10,14 @@ from registry.models.versions import MODEL_NAME
 from registry.web import (
     activity,
     artifacts,
+    comparing,
+    files,
+    graph,
+    history,
     members,
     merging,
+    metrics,
     model_settings,
-    models,
     overview,
     project_settings,
     projects,
@@ -78,6 +82,7 @@ PROJECT = "<project:project>/"
 MODEL = PROJECT + "<model:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
 REF = MODEL + "refs/<kind:kind>/<str:name>/"
+COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 
 routes = [
     at("trash/", trash.projects, "trash"),
@@ -99,7 +104,9 @@ routes = [
     at(PROJECT + "-/trash/<model:model>/undelete/", trash.take_model_back, "undelete-model"),
     at(PROJECT + "-/artifacts/", artifacts.roots, "artifacts"),
     at(PROJECT + "-/artifacts/<str:artifact>/", artifacts.artifact, "artifact"),
-    at(MODEL, overview.overview, "model"),
+    at(MODEL + "versions/", history.versions, "versions"),
+    at(MODEL + "graph/", graph.graph, "graph"),
+    at(MODEL + "metrics/", metrics.of_model, "metrics"),
     at(MODEL + "settings/", model_settings.overview, "model-settings"),
     at(MODEL + "settings/rename/", model_settings.rename, "rename-model"),
     at(MODEL + "settings/retention/", model_settings.rule, "retention"),
@@ -107,11 +114,13 @@ routes = [
     at(MODEL + "settings/delete/", model_settings.delete, "delete-model"),
     at(MODEL + "trash/", trash.versions, "model-trash"),
     at(MODEL + "trash/<str:revision>/undelete/", trash.take_version_back, "undelete-version"),
-    at(MODEL + "versions/", models.history, "versions"),
-    at(MODEL + "publish/", publishing.publish, "publish"),
-    at(VERSION, versions.version, "version"),
+    at(MODEL, overview.overview, "model"),
     at(VERSION + "tree/", trees.tree, "tree"),
     at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
+    at(VERSION + "files/<path:path>", files.file, "file"),
+    at(VERSION + "raw/<path:path>", files.raw, "raw"),
+    at(MODEL + "publish/", publishing.publish, "publish"),
+    at(VERSION, versions.version, "version"),
     at(VERSION + "lineage/", versions.lineage, "version-lineage"),
     at(VERSION + "tag/", version_actions.tag, "tag-version"),
     at(VERSION + "branch/", version_actions.branch, "branch-version"),
@@ -129,4 +138,7 @@ routes = [
     at(REF + "delete/", refs.delete, "delete-ref"),
     at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
     at(MODEL + "merge/", merging.merge, "merge"),
+    at(MODEL + "compare/", comparing.choose, "compare-choose"),
+    at(COMPARED, comparing.compare, "compare"),
+    at(COMPARED + "files/<path:path>", comparing.file, "compare-file"),
 ]

@@ -59,7 +59,7 @@ def tree(request: HttpRequest, project: str, model: str, revision: str, path: st
     assert version
     entry = trees.find(Tree.objects.content_of, version.tree_id, path)
     if entry is None:
-        return _missing(request, place, path)
+        return missing(request, place, path)
     if not entry.is_directory:
         return redirect(f"{_page(version, revision)}files/{quote(path)}")
     contents = contents_of(request, version, revision, entry.digest, path)
@@ -71,7 +71,7 @@ def tree(request: HttpRequest, project: str, model: str, revision: str, path: st
 def contents_of(request: HttpRequest, version: Version, revision: str, directory: str, path: str = "") -> Contents:
     """Return the page of a directory that `?from=` asks for: a fixed number of queries, whatever its size."""
     listing = DirectoriesFirst(version.model, directory, path)
-    count, start = len(listing), _start(request)
+    count, start = len(listing), start_of(request)
     rows = listing[start : start + ROWS]
     brought = {row.version for row in rows if row.version is not None}
     versions = version.model.versions.filter(number__in=brought).only("model", "number", "message", "created_at")
@@ -101,7 +101,7 @@ def crumbs(path: str) -> list[tuple[str, str]]:
     return [(name, "/".join(parts[: place + 1])) for place, name in enumerate(parts)]
 
 
-def _missing(request: HttpRequest, place: Place, path: str) -> HttpResponse:
+def missing(request: HttpRequest, place: Place, path: str) -> HttpResponse:
     """Say that nothing stands there, which versions brought something there, and how far the path leads."""
     model, version = place.model, place.version
     assert model is not None
@@ -131,7 +131,8 @@ def _twin(place: Place, path: str) -> str:
     return f"{place.twin}tree/{quote(path)}"
 
 
-def _start(request: HttpRequest) -> int:
+def start_of(request: HttpRequest) -> int:
+    """Return the place in a list that `?from=` names."""
     said = request.GET.get("from", "0")
     if not (said.isascii() and said.isdigit() and len(said) <= 9):
         raise Invalid("invalid", f"There is no page from “{said[:40]}”. Go back to the first page.")

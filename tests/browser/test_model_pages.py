@@ -80,12 +80,12 @@ def test_from_the_model_through_its_tree_and_back(new_visitor, cast, model) -> N
     assert page.get_by_text("Nothing matches.").is_visible()
     page.get_by_label("Filter the names").fill("prod")
     page.get_by_role("link", name="production").first.click()
-    assert page.get_by_text("This is production, v1.").is_visible()
+    page.get_by_text("This is production, v1.").wait_for()
     page.get_by_role("link", name="docs (directory)").click()
+    page.get_by_role("heading", name="Documents").wait_for()
     assert page.url.endswith("/versions/production/tree/docs")
-    assert page.get_by_role("heading", name="Documents").is_visible()
     page.get_by_label("Path").get_by_role("link", name="classifier").click()
-    assert page.url.endswith("/versions/production/tree/")
+    page.wait_for_url("**/versions/production/tree/")
 
 
 def test_entries_are_filtered_and_paged(new_visitor, cast, model) -> None:
@@ -93,7 +93,7 @@ def test_entries_are_filtered_and_paged(new_visitor, cast, model) -> None:
     page.get_by_label("Filter what is shown").fill("07")
     assert page.locator("tbody tr:visible").count() == 11  # 007 and 070 to 079
     page.get_by_role("button", name="Next").click()
-    assert page.get_by_text("101–120 of 120").is_visible()
+    page.get_by_text("101–120 of 120").wait_for()
 
 
 def test_the_whole_digest_is_copied(new_visitor, cast, model) -> None:
@@ -122,6 +122,6 @@ def test_all_of_it_is_read_without_scripts(new_visitor, cast, model) -> None:
     page.locator("details.refs > summary").click()
     page.get_by_role("link", name="production").first.click()
     page.locator("details.download > summary").click()
-    assert page.get_by_text('lmvp.download("vision/classifier", revision="production")').is_visible()
+    page.get_by_text('lmvp.download("vision/classifier", revision="production")').wait_for()
     page.get_by_role("link", name="docs (directory)").click()
-    assert page.get_by_role("heading", name="Documents").is_visible()
+    page.get_by_role("heading", name="Documents").wait_for()
