@@ -27,7 +27,11 @@ class Page:
 
 
 PAGES = {
+    "search": Page("/search/?q=digits", "anyone"),
+    "new-project": Page("/projects/new/", "signed in"),
     "project": Page("/vision/"),
+    "new-model": Page("/vision/-/models/new/", "contributor"),
+    "project-metrics": Page("/vision/-/metrics/"),
     "model": Page("/vision/classifier/"),
     "versions": Page("/vision/classifier/versions/"),
     "version": Page("/vision/classifier/versions/1/"),

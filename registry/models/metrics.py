@@ -9,9 +9,12 @@ from django.db import connections, models
 from django.db.models import Func, Q, Value
 from django.db.models.lookups import GreaterThan, LessThan
 
+from registry.models.newest import few_of_each
 from registry.series import Series, thin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from registry.models.versions import RegisteredModel, Version
 
 MOST_NAMES = 1000  # of a model in one answer
@@ -93,6 +96,22 @@ class MetricQuerySet(models.QuerySet[Any]):
             cursor.execute(NEWEST, [model.pk, model.pk, model.pk, MOST_NAMES])
             ids = [row for (row,) in cursor.fetchall() if row is not None]
         return self.filter(pk__in=ids).order_by("name")
+
+    def first_of(self, versions: Iterable[int], most: int) -> MetricQuerySet:
+        """So many of the rows that stand for a name in each of these versions, by name."""
+        rows = self.filter(latest=True).order_by("name")
+        return self.filter(pk__in=few_of_each(rows.filter(version=version)[:most] for version in versions))
+
+    def with_range(self) -> MetricQuerySet:
+        """Annotate each number with `lowest` and `highest`, the keys of the rows that have the least and the greatest value
+        of its name among the model's versions that are not in the trash."""
+        same = self.model.objects.filter(
+            model=models.OuterRef("model"), name=models.OuterRef("name"), latest=True, version__trashed_at=None
+        ).filter(value__isnull=False)
+        return self.annotate(
+            lowest=models.Subquery(same.order_by("value", "version_id").values("pk")[:1]),
+            highest=models.Subquery(same.order_by("-value", "-version_id").values("pk")[:1]),
+        )
 
     def series(self, x: str, *, most: int) -> Series:
         """Return the numbers by `x`, a column of whole numbers: all of them, or thinned to `most` points."""

@@ -1,7 +1,11 @@
-"""Pages of lists that grow without bound: by the key of the first and last row, the same speed on every page."""
+"""Pages of lists that grow without bound: by the key of the first and last row, the same speed on every page.
+
+Short lists, which are in an order of their own, have numbered pages.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +15,7 @@ from django.http import HttpRequest
 from registry.errors import Invalid
 
 ROWS = 50  # on one page
+MOST_PAGES = 1_000_000  # beyond, the place in the list is no number that a database takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,7 @@ class Page:
     rows: list[Any]
     newer: str = ""
     older: str = ""
+    number: int = 0  # of a numbered page, from 1
 
 
 def newest_first(rows: QuerySet[Any], request: HttpRequest, *, key: str = "pk", size: int = ROWS) -> Page:
@@ -42,10 +48,20 @@ def newest_first(rows: QuerySet[Any], request: HttpRequest, *, key: str = "pk", 
     )
 
 
+def numbered(rows: Sequence[Any] | QuerySet[Any], request: HttpRequest, *, size: int = ROWS) -> Page:
+    """Return the page that `?page=` asks for, without counting the rows."""
+    number = max(_key(request, "page") or 1, 1)
+    start = (min(number, MOST_PAGES) - 1) * size
+    found = list(rows[start : start + size + 1])
+    newer = query(request, page=number - 1) if number > 2 else query(request)
+    older = query(request, page=number + 1) if len(found) > size else ""
+    return Page(found[:size], newer=newer if number > 1 else "", older=older, number=number)
+
+
 def query(request: HttpRequest, **changes: object) -> str:
     """Return the page's query with the place in the list exchanged, beginning with a question mark."""
     said = request.GET.copy()
-    for name in ("before", "after", "from"):
+    for name in ("before", "after", "from", "page"):
         said.pop(name, None)
     for name, value in changes.items():
         said[name] = str(value)

@@ -7,6 +7,7 @@ from django.urls import URLPattern, path, register_converter
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
 from registry.web import models, projects, publishing
+from registry.web import models, project_metrics, projects, search
 from registry.web.pages import View, page
 
 
@@ -49,7 +50,11 @@ MODEL = PROJECT + "<model:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
 
 routes = [
+    at("search/", search.results, "search"),
+    at("projects/new/", projects.new_project, "new-project"),
     at(PROJECT, projects.overview, "project"),
+    at(PROJECT + "-/models/new/", projects.new_model, "new-model"),
+    at(PROJECT + "-/metrics/", project_metrics.overview, "project-metrics"),
     at(MODEL, models.overview, "model"),
     at(MODEL + "versions/", models.history, "versions"),
     at(VERSION, models.version, "version"),
