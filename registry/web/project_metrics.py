@@ -62,7 +62,7 @@ def overview(request: HttpRequest, project: str) -> HttpResponse:
     place = project_at(request, project)
     live = RegisteredModel.objects.filter(project=place.project, trashed_at=None, last_number__gt=0)
     page = numbered(live.newest_first().with_heads(), request, size=MODELS)
-    lines = [line for line in model_lines(page.rows, metrics=NAMES) if line.latest]
+    lines = [line for line in model_lines(page.rows, metrics=NAMES) if line.metrics]
     known = Counter(metric.name for line in lines for metric in line.metrics)
     names = [name for name, _ in known.most_common(NAMES)]
     wanted = [name for name in dict.fromkeys(request.GET.getlist("metric")) if name in known][:COLUMNS]

@@ -1,1 +1,0 @@
-"""What the pages' forms ask for. Rules live in the services, whose refusals land beside the fields here."""
