@@ -6,8 +6,7 @@ from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
 from registry.models.versions import MODEL_NAME
-from registry.web import models, projects, publishing
-from registry.web import models, project_metrics, projects, search
+from registry.web import models, project_metrics, projects, publishing, search
 from registry.web.pages import View, page
 
 
