@@ -42,6 +42,7 @@ LOWER_IS_BETTER = (
 class Cell:
     """One model and one metric: the newest version's value, the best there is, and the last versions as a line."""
 
+    name: str
     newest: float | str
     best: Metric | None = None
     low: bool = False  # whether the lowest is the best
@@ -85,7 +86,7 @@ def _rows(lines: list[Line], columns: list[str]) -> list[Row]:
     """Fill the table in four queries: newest values with their ranges, the best rows, the last versions, their values."""
     heads = {line.latest.pk: line.model.pk for line in lines if line.latest}
     newest = list(Metric.objects.filter(version__in=heads, name__in=columns, latest=True).with_range())
-    cells = {(row.model_id, row.name): Cell(row.shown, low=is_better_low(row.name)) for row in newest}
+    cells = {(row.model_id, row.name): Cell(row.name, row.shown, low=is_better_low(row.name)) for row in newest}
     keys = {row.lowest if is_better_low(row.name) else row.highest for row in newest}
     for best in Metric.objects.filter(pk__in=keys - {None}).select_related("version"):
         cells[best.model_id, best.name].best = best

@@ -28,13 +28,13 @@ def results(request: HttpRequest) -> HttpResponse:
     """The page of results, or with `?fragment=1` the first of them as the options of a listbox."""
     said = {name: request.GET.get(name, "").strip() for name in SAID}
     facts: dict[str, Any] = {"said": said, "searched": said["q"][:MOST_CHARACTERS], "results": [], "page": Page([])}
-    refused = ""
+    facts["refused"] = ""
     try:
         if said["q"]:
             read_query(said["q"])
             facts |= _found(request, said)
     except Refusal as refusal:
-        refused = refusal.message
+        facts["refused"] = refusal.message
     if "fragment" in request.GET:
         facts["everything"] = f"{reverse('web:search')}?{urlencode({'q': said['q']})}"
         return render(request, "registry/parts/suggestions.html", facts)
@@ -42,7 +42,7 @@ def results(request: HttpRequest) -> HttpResponse:
     facts["kept"] = {name: value for name, value in said.items() if value and name != "q"}
     facts["start"] = (max(facts["page"].number, 1) - 1) * RESULTS + 1
     twin = f"/v1/search/?{urlencode({name: value for name, value in said.items() if value})}"
-    return show(request, "search", twin=twin, refused=refused, status=400 if refused else 200, **facts)
+    return show(request, "search", twin=twin, status=400 if facts["refused"] else 200, **facts)
 
 
 def _found(request: HttpRequest, said: dict[str, str]) -> dict[str, Any]:
