@@ -25,7 +25,7 @@ KINDS = [
 def name_field(pattern: str, help_text: str, most: int) -> forms.CharField:
     """A name whose grammar the browser and a script tell while it is typed."""
     typed = {
-        "pattern": pattern,
+        "pattern": pattern.replace("-]", r"\-]"),  # browsers read it with the flag “v”
         "autocapitalize": "none",
         "autocomplete": "off",
         "spellcheck": "false",
