@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from registry.services.projects import create_project, update_project
 from registry.services.registered_models import create_model
@@ -129,7 +131,7 @@ def test_searching_asks_as_often_for_many_as_for_few(cast: Cast, django_assert_n
     model = cast.model("trial")
     publish(cast.bob, model, {"trial-0": b"0"}, message="trial 0")
     client.get("/search/?q=trial")
-    with django_assert_num_queries(9) as few:
+    with CaptureQueriesContext(connection) as few:
         client.get("/search/?q=trial")
     for number in range(12):
         publish(cast.bob, cast.model(f"trial-{number}"), {f"trial-{number}": b"0"}, message=f"trial {number}")
