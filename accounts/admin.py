@@ -185,8 +185,8 @@ class AccessTokenAdmin(ReadOnlyAdmin):
 
 @admin.register(SignIn)
 class SignInAdmin(ReadOnlyAdmin):
-    list_display = ["user", "created_at", "refreshed_at", "expires_at", "revoked_at", "address", "user_agent"]
-    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    list_display = ["user", "kind", "created_at", "refreshed_at", "expires_at", "revoked_at", "address", "user_agent"]
+    list_filter = ["kind", ("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email", "address"]
     exclude = ["refresh_id"]

@@ -237,18 +237,36 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.username
 
 
+class SignInQuerySet(models.QuerySet["SignIn"]):
+    def standing(self) -> SignInQuerySet:
+        """Those that have neither ended nor run out."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+
 class SignIn(models.Model):
-    """One signed-in device: the family of refresh tokens that one login began. Only the newest of them is good."""
+    """One signed-in device: a browser's session, or the family of refresh tokens that a program's login began.
+
+    Of a family only the newest refresh token is good.
+    """
+
+    class Kind(models.TextChoices):
+        PROGRAM = "program", "program"
+        BROWSER = "browser", "browser"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
-    refresh_id = models.CharField(max_length=64, help_text="The jti of the one refresh token that is good now.")
+    kind = models.CharField(max_length=7, choices=Kind.choices, default=Kind.PROGRAM)
+    refresh_id = models.CharField(
+        max_length=64, blank=True, help_text="The jti of the one refresh token that is good now; a browser has none."
+    )
     user_agent = models.CharField(max_length=200, blank=True)
     address = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     refreshed_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SignInQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

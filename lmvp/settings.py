@@ -69,6 +69,8 @@ if LMVP_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS and LMVP_PROXIES > 0
+# Where no proxy is believed, nobody can say here what came by https: then the proxy redirects, as this check would have it.
+SILENCED_SYSTEM_CHECKS = ["security.W008"] if HTTPS and not LMVP_PROXIES else []
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -93,16 +95,16 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "lmvp.middleware.request_log",
+    "csp.middleware.CSPMiddleware",  # around all others: redirects and static files bear it too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "lmvp.middleware.one_spelling",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SignedInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
 ]
 # Scripts and styles are files of ours alone. Images may stand in a style sheet as data (Pico's arrows and ticks).
 CONTENT_SECURITY_POLICY = {
@@ -230,7 +232,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-CSRF_FAILURE_VIEW = "registry.web.views.csrf_failure"
+CSRF_FAILURE_VIEW = "registry.web.refusals.csrf_failure"
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("LMVP_ACCESS_MINUTES", default=20))

@@ -31,14 +31,14 @@ from registry.api import (
     views,
 )
 from registry.api.rooms import Room
-from registry.api.schema import schema_view
+from registry.api.schema import redoc_page, schema_view, swagger_page
 from registry.web import home
 from registry.web import routes as registry_pages
 from registry.web import views as pages
 
-handler400 = "registry.api.errors.bad_request"
-handler404 = "registry.api.errors.not_found"
-handler500 = "registry.api.errors.server_error"
+handler400 = "lmvp.failures.bad_request"
+handler404 = "lmvp.failures.not_found"
+handler500 = "lmvp.failures.server_error"
 
 
 def at(address: str, viewset: type[Room], name: str | None = None, **actions: str) -> URLPattern:
@@ -48,6 +48,7 @@ def at(address: str, viewset: type[Room], name: str | None = None, **actions: st
 PROJECT = "projects/<slug:project>/"
 MODEL = PROJECT + "models/<str:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 ARTIFACT = "artifacts/<str:artifact>/"
 
 registry_routes = [
@@ -82,10 +83,10 @@ registry_routes = [
     at(VERSION + "metrics/", metrics.MetricViewSet, get="list", post="create"),
     at(MODEL + "metrics/", metrics.ModelMetricViewSet, get="list"),
     at(MODEL + "best/", metrics.BestViewSet, get="retrieve"),
-    at(MODEL + "compare/<str:base>...<str:head>/", comparison.ComparisonViewSet, get="retrieve"),
+    at(COMPARED, comparison.ComparisonViewSet, name="comparison", get="retrieve"),
     at(MODEL + "merge/", merging.MergeViewSet, post="create"),
-    at(MODEL + "compare/<str:base>...<str:head>/files/<path:path>", differences.DifferenceViewSet, get="retrieve"),
-    at(MODEL + "compare/", tables.TableViewSet, get="list"),
+    at(COMPARED + "files/<path:path>", differences.DifferenceViewSet, name="difference", get="retrieve"),
+    at(MODEL + "compare/", tables.TableViewSet, name="comparison-table", get="list"),
     at(VERSION + "inspect/<path:path>", inspecting.HeaderViewSet, get="retrieve"),
     at(VERSION + "card/", inspecting.CardViewSet, get="retrieve"),
     at(PROJECT + "uploads/", uploading.ProjectUploadOfferViewSet, post="create"),
@@ -125,8 +126,8 @@ urlpatterns = [
     *page_routes,
     path("auth/", include(auth_routes)),
     path("v1/", include(v1_routes + registry_routes)),
-    path("docs/", schema_view.with_ui("swagger", cache_timeout=0), name="docs"),
-    path("redoc/", schema_view.with_ui("redoc", cache_timeout=0), name="redoc"),
+    path("docs/", swagger_page, name="docs"),
+    path("redoc/", redoc_page, name="redoc"),
     path("swagger.json", schema_view.without_ui(cache_timeout=0), {"format": "json"}, name="schema"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="change-password")),  # not round the services
     path("admin/", admin.site.urls),

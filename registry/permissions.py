@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from registry.models.projects import Actor
 
 
+class RoleTooLow(Forbidden):
+    """It takes the role `needed` in `project`: a page tells who can give it."""
+
+    def __init__(self, code: str, message: str, *, project: Project, needed: Role) -> None:
+        super().__init__(code, message)
+        self.project = project
+        self.needed = needed
+
+
 class Action(enum.Enum):
     """What can be done in a project; the value completes “You may not …”."""
 
@@ -125,12 +134,14 @@ def require(actor: Actor, action: Action, project: Project) -> None:
     if action is Action.VIEW:
         return
     if role is None or role < NEEDS[action]:
-        needed = Role(NEEDS[action]).label
+        needed = Role(NEEDS[action])
         yours = f"your role is {role.label}" if role else "you are no member"
-        raise Forbidden(
+        raise RoleTooLow(
             "role_too_low",
-            f"You may not {action.value} in {project.name}: it takes the role {needed}, and {yours}."
-            f" Ask {'an owner' if NEEDS[action] is Role.OWNER else 'a maintainer or owner'} of the project.",
+            f"You may not {action.value} in {project.name}: it takes the role {needed.label}, and {yours}."
+            f" Ask {'an owner' if needed is Role.OWNER else 'a maintainer or owner'} of the project.",
+            project=project,
+            needed=needed,
         )
     if action not in READING and not _token_writes(actor):
         raise Forbidden(

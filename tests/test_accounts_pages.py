@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import re
+from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AccessToken, User
 from accounts.services import users
+from accounts.services.access_tokens import create_access_token
 from tests.cast import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
@@ -90,25 +94,23 @@ def mailed_link_to_reset() -> str:
 
 
 def test_the_account_needs_signing_in(client):
-    for address in ("/account/", "/account/password/"):
+    for address in ("/account/", "/account/password/", "/account/sessions/", "/account/tokens/"):
         assert client.get(address).headers["Location"] == f"/login/?next={address}"
 
 
 def test_an_access_token_is_made_shown_once_and_revoked(browser):
     browser.force_login(make_user("alice"))
-    page = browser.submit("/account/", name="cluster", scope="write")
-    [text] = re.findall(r"lmvp_[A-Za-z0-9_-]{43}", page.content.decode())
+    page = browser.submit("/account/tokens/", name="cluster", scope="write")
+    [text] = set(re.findall(r"lmvp_[A-Za-z0-9_-]{43}", page.content.decode()))
     token = AccessToken.objects.of_text(text).get()
     assert "no-store" in page.headers["Cache-Control"]
-    assert text not in browser.get("/account/").content.decode()
+    assert text not in browser.get("/account/tokens/").content.decode()
     assert browser.submit("/account/", to=f"/account/tokens/{token.pk}/revoke/").status_code == 302
     assert not AccessToken.objects.usable().exists()
-    assert browser.submit("/account/", name="", scope="all").status_code == 400
+    assert browser.submit("/account/tokens/", name="", scope="all").status_code == 400
 
 
 def test_nobody_revokes_anothers_token(client):
-    from accounts.services.access_tokens import create_access_token
-
     token, _ = create_access_token(actor=make_user("bob"), name="bob's", scope="read")
     client.force_login(make_user("alice"))
     assert client.post(f"/account/tokens/{token.pk}/revoke/").status_code == 404
@@ -142,7 +144,55 @@ def test_no_page_has_script_or_style_of_its_own(client, address):
     assert " style=" not in page
 
 
-def test_the_table_of_tokens_scrolls_in_its_card(browser):
+def test_setting_up_a_machine_follows_what_the_token_may(browser, settings):
+    settings.LMVP_URL = "https://models.example.org"
     browser.force_login(make_user("alice"))
-    page = browser.submit("/account/", name="cluster", scope="write").content.decode()
-    assert re.search(r'<div class="scroll">\s*<table', page)
+    writes = text_of(browser.submit("/account/tokens/", name="CI", scope="write"))
+    assert "export LMVP_SERVER=https://models.example.org" in writes
+    assert 'lmvp.publish("alice/classifier"' in writes
+    assert "LMVP_TOKEN: ${{ secrets.LMVP_TOKEN }}" in writes
+    reads = text_of(browser.submit("/account/tokens/", name="CI", scope="read", project="alice"))
+    assert "lmvp download alice/classifier@production" in reads
+    assert "lmvp publish" not in reads
+
+
+def test_what_a_token_is_called_is_text(browser):
+    alice = make_user("alice")
+    browser.force_login(alice)
+    for name in ("<script>alert(1)</script>", "x" * 100):
+        page = browser.submit("/account/tokens/", name=name, scope="read")
+        assert page.status_code == 201
+        assert "<script>alert" not in page.content.decode()
+    assert "<script>alert" not in browser.get("/account/tokens/").content.decode()
+    for bad in ("x" * 101, "a\0b", " "):
+        assert browser.submit("/account/tokens/", name=bad, scope="read").status_code == 400
+    assert browser.submit("/account/tokens/", name="x", scope="read", project="no-such").status_code == 400
+
+
+def test_an_expired_token_says_so(browser):
+    alice = make_user("alice")
+    token, _ = create_access_token(actor=alice, name="old", scope="read", expires_in_days=1)
+    AccessToken.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    browser.force_login(alice)
+    assert "expired on" in text_of(browser.get("/account/tokens/"))
+    assert token.pk
+
+
+def test_the_profile_says_who_one_is(browser):
+    browser.force_login(make_user("alice"))
+    page = text_of(browser.get("/account/"))
+    assert "alice@example.org" in page
+    assert 'href="/alice/"' in browser.get("/account/").content.decode()
+
+
+def test_many_tokens_cost_as_many_queries_as_one(browser, django_assert_num_queries):
+    alice = make_user("alice")
+    browser.force_login(alice)
+    for n in range(12):
+        create_access_token(actor=alice, name=f"token {n}", scope="read")
+    with django_assert_num_queries(4):  # session, user, tokens, projects to choose from
+        browser.get("/account/tokens/")
+
+
+def text_of(response) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", response.content.decode())).split())

@@ -18,7 +18,7 @@ MANUAL = ROOT / "docs" / "api.md"
 CONCEPTS = ROOT / "docs" / "concepts.md"
 # Calls whose first argument (second for _answer, refusal and the like) is a code.
 FIRST = {"Invalid", "Conflict", "Forbidden", "Gone", "TooLarge", "Busy", "StorageFull", "Refusal", "BadPath"}
-FIRST |= {"BadCredentials", "Locked", "Missing", "NotVerified", "Throttled", "_unauthorized", "_body"}
+FIRST |= {"BadCredentials", "Locked", "Missing", "NotVerified", "RoleTooLow", "Throttled", "_unauthorized", "_body"}
 SECOND = {"_answer", "refusal"}
 # DRF's own words that reach callers through its exceptions.
 FRAMEWORK = {"permission_denied", "method_not_allowed", "not_acceptable", "unsupported_media_type"}
@@ -93,6 +93,7 @@ STATUS = {
     "BadPath": "400",
     "Conflict": "409",
     "Forbidden": "403",
+    "RoleTooLow": "403",
     "NotVerified": "403",
     "Gone": "410",
     "Missing": "404",

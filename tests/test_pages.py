@@ -85,15 +85,19 @@ def test_an_invited_stranger_registers_and_still_arrives(client, cast, invited, 
         with django_capture_on_commit_callbacks(execute=True):
             return client.post(address.partition("?")[0], {name: html.unescape(said) for name, said in hidden} | data)
 
-    login = client.get(invited).headers["Location"]
-    register = follow(client.get(login).content.decode(), "/register/")
+    page = client.get(invited).content.decode()
+    assert "alice" in page
+    assert "Accept the invitation" not in page
+    register = follow(page, "/register/")
+    assert 'value="Erin@example.org"' in client.get(register).content.decode()
+    assert follow(client.get(follow(page, "/login/")).content.decode(), "/register/")
     sent = submit(register, email="erin@example.org", username="erin", password=PASSWORD)
     submit(follow(sent.content.decode(), "/register/resend/"), email="erin@example.org")
     assert mailed_link(mail.outbox[-1].body).endswith(mailed_link(mail.outbox[-2].body).partition("&")[2])
     login = submit(mailed_link(mail.outbox[-1].body)).headers["Location"]
     landing = submit(login, username="erin@example.org", password=PASSWORD).headers["Location"]
     assert landing == invited
-    submit(landing)
+    assert submit(landing).headers["Location"] == "/vision/"
     assert members.role_in(cast.project.memberships.get(user__username="erin").user, cast.project) == Role.CONTRIBUTOR
 
 

@@ -8,6 +8,9 @@ import pytest
 from django.test import Client
 
 from lmvp.urls import urlpatterns
+from registry.models import Artifact
+from registry.services.artifacts import record_artifact
+from registry.services.recordings import Recording
 from registry.web.routes import routes
 from tests.cast import publish
 
@@ -32,10 +35,57 @@ PAGES = {
     "project": Page("/vision/"),
     "new-model": Page("/vision/-/models/new/", "contributor"),
     "project-metrics": Page("/vision/-/metrics/"),
+    "trash": Page("/trash/", "signed in"),
+    "undelete-project": Page("/trash/vision/undelete/", "owner", posts_only=True),
+    "members": Page("/vision/-/members/"),
+    "add-member": Page("/vision/-/members/add/", "maintainer", posts_only=True),
+    "invite-member": Page("/vision/-/members/invite/", "maintainer", posts_only=True),
+    "set-role": Page("/vision/-/members/dave/role/", "maintainer", posts_only=True),
+    "remove-member": Page("/vision/-/members/erin/remove/", "maintainer", posts_only=True),
+    "resend-invitation": Page("/vision/-/members/invitations/1/resend/", "maintainer", posts_only=True),
+    "withdraw-invitation": Page("/vision/-/members/invitations/1/withdraw/", "maintainer", posts_only=True),
+    "activity": Page("/vision/-/activity/", "maintainer"),
+    "project-settings": Page("/vision/-/settings/", "maintainer"),
+    "set-visibility": Page("/vision/-/settings/visibility/", "owner", posts_only=True),
+    "rename-project": Page("/vision/-/settings/rename/", "owner", posts_only=True),
+    "delete-project": Page("/vision/-/settings/delete/", "owner", posts_only=True),
+    "project-trash": Page("/vision/-/trash/", "maintainer"),
+    "undelete-model": Page("/vision/-/trash/classifier/undelete/", "maintainer", posts_only=True),
     "model": Page("/vision/classifier/"),
+    "model-settings": Page("/vision/classifier/settings/", "maintainer"),
+    "rename-model": Page("/vision/classifier/settings/rename/", "maintainer", posts_only=True),
+    "retention": Page("/vision/classifier/settings/retention/?keep_last=1", "maintainer"),
+    "delete-retention": Page("/vision/classifier/settings/retention/delete/", "maintainer", posts_only=True),
+    "delete-model": Page("/vision/classifier/settings/delete/", "maintainer", posts_only=True),
+    "model-trash": Page("/vision/classifier/trash/", "maintainer"),
+    "undelete-version": Page("/vision/classifier/trash/1/undelete/", "maintainer", posts_only=True),
     "versions": Page("/vision/classifier/versions/"),
+    "graph": Page("/vision/classifier/graph/"),
+    "metrics": Page("/vision/classifier/metrics/"),
     "version": Page("/vision/classifier/versions/1/"),
     "publish": Page("/vision/classifier/publish/", least="contributor"),
+    "version-lineage": Page("/vision/classifier/versions/1/lineage/"),
+    "tag-version": Page("/vision/classifier/versions/1/tag/", "contributor", posts_only=True),
+    "branch-version": Page("/vision/classifier/versions/1/branch/", "contributor", posts_only=True),
+    "alias-version": Page("/vision/classifier/versions/1/alias/", "contributor", posts_only=True),
+    "restore-version": Page("/vision/classifier/versions/1/restore/", "contributor", posts_only=True),
+    "log-metric": Page("/vision/classifier/versions/1/log/", "contributor", posts_only=True),
+    "deprecate-version": Page("/vision/classifier/versions/1/deprecate/", "maintainer", posts_only=True),
+    "delete-version": Page("/vision/classifier/versions/1/delete/", "maintainer", posts_only=True),
+    "take-back-version": Page("/vision/classifier/versions/1/take-back/", "maintainer", posts_only=True),
+    "artifacts": Page("/vision/-/artifacts/"),
+    "artifact": Page("/vision/-/artifacts/{artifact}/"),
+    "refs": Page("/vision/classifier/refs/"),
+    "new-ref": Page("/vision/classifier/refs/new/", "contributor"),
+    "ref": Page("/vision/classifier/refs/alias/production/"),
+    "move-ref": Page("/vision/classifier/refs/alias/production/move/", "contributor", posts_only=True),
+    "change-ref": Page("/vision/classifier/refs/alias/production/change/", "contributor", posts_only=True),
+    "delete-ref": Page("/vision/classifier/refs/alias/production/delete/", "contributor", posts_only=True),
+    "roll-back-alias": Page("/vision/classifier/refs/alias/production/rollback/", "contributor", posts_only=True),
+    "merge": Page("/vision/classifier/merge/?source=latest&target=main"),
+    "compare-choose": Page("/vision/classifier/compare/"),
+    "compare": Page("/vision/classifier/compare/1...main/"),
+    "compare-file": Page("/vision/classifier/compare/1...main/files/weights.bin"),
 }
 
 
@@ -45,6 +95,8 @@ def there(cast):
     model = cast.model()
     publish(cast.alice, model, {"README.md": b"# Digits", "weights.bin": b"1"}, message="first", alias="production")
     publish(cast.alice, model, {"weights.bin": b"2"}, message="second")
+    recording = Recording(data={"name": "first"}, project="vision")
+    record_artifact(actor=cast.alice, recording=recording)
     return cast
 
 
@@ -65,7 +117,8 @@ def test_every_page_is_in_the_table() -> None:
 def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> None:
     page = PAGES[name]
     client = client_of(there, who)
-    response = client.post(page.address) if page.posts_only else client.get(page.address)
+    address = page.address.format(artifact=Artifact.objects.get())
+    response = client.post(address) if page.posts_only else client.get(address)
     if page.least == "anyone" or (page.least == "signed in" and who):
         allowed = True
     elif who is None:

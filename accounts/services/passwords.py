@@ -1,4 +1,4 @@
-"""Passwords: changed by who knows the old one, reset by who reads the mail. Either ends every sign-in."""
+"""Passwords: changed by who knows the old one, reset by who reads the mail. Either ends every other sign-in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.errors import Invalid
-from accounts.models import User
+from accounts.models import SignIn, User
 from accounts.services import mailed_tokens, rights, sign_ins, throttles
 
 
@@ -38,8 +38,8 @@ def confirm_reset(*, token: str, password: str) -> User:
         return _set(user, password, action="password.reset")
 
 
-def change_password(*, actor: User, old_password: str, new_password: str) -> User:
-    """Set the actor's password; guesses at the old one count like failed sign-ins."""
+def change_password(*, actor: User, old_password: str, new_password: str, kept: SignIn | None = None) -> User:
+    """Set the actor's password; guesses at the old one count like failed sign-ins. `kept` is where this is done."""
     rights.require_sign_in(actor)
     slot = throttles.take("login:account", actor.email)
     if not actor.check_password(old_password):
@@ -47,13 +47,13 @@ def change_password(*, actor: User, old_password: str, new_password: str) -> Use
         raise Invalid("wrong_password", message, fields={"old_password": [message]})
     throttles.give_back(slot)
     with transaction.atomic():
-        return _set(actor, new_password, action="password.changed")
+        return _set(actor, new_password, action="password.changed", kept=kept)
 
 
-def _set(user: User, password: str, *, action: str) -> User:
+def _set(user: User, password: str, *, action: str, kept: SignIn | None = None) -> User:
     check_strength(password, user=user)
     user.set_password(password)
     user.save(update_fields=["password"])
-    sign_ins.sign_out_everywhere(user=user)
+    sign_ins.sign_out_everywhere(user=user, kept=kept)
     audit.record(actor=user, action=action, subject=user.username)
     return user

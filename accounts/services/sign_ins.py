@@ -1,10 +1,11 @@
-"""Signing in, staying in, signing out. One SignIn row is one family: the access and refresh JWTs of one login."""
+"""Signing in, staying in, signing out. One SignIn row is one login: the JWTs of a program, or the session of a browser."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -15,6 +16,9 @@ from accounts import audit, context
 from accounts.errors import BadCredentials, NotVerified
 from accounts.models import SignIn, User
 from accounts.services import rights, throttles
+
+TOUCHED_EVERY = timedelta(minutes=5)
+MARK = 32  # so much of the password's fingerprint a token carries
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,30 @@ def open_session(*, login: str, password: str) -> User:
     return user
 
 
+def note_session(*, user: User, user_agent: str = "") -> SignIn:
+    """Keep where a web session has begun, so that it can be seen and ended."""
+    return SignIn.objects.create(
+        user=user,
+        kind=SignIn.Kind.BROWSER,
+        user_agent=user_agent[:200],
+        address=context.current.get().address[:64],
+        expires_at=timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE),
+    )
+
+
+def use_session(*, sign_in_id: str, mark: str) -> SignIn:
+    """Return the sign-in of a web session, with its user, and note the use; BadCredentials when it has ended.
+
+    `mark` is what Django's session keeps of the password.
+    """
+    browsers = SignIn.objects.standing().filter(kind=SignIn.Kind.BROWSER)
+    sign_in = browsers.select_related("user").filter(pk=sign_in_id).first()
+    if sign_in is None or not _still_stands(sign_in.user, mark[:MARK]):
+        raise BadCredentials("signed_out", "This sign-in has ended. Sign in again.")
+    _touch(sign_in)
+    return sign_in
+
+
 def refresh(*, token: str) -> Tokens:
     """Change a refresh token for new ones. One that was changed before is a stolen one: the family ends."""
     claims = _claims(token, RefreshToken)
@@ -83,13 +111,28 @@ def sign_out(*, token: str) -> None:
         _end(sign_in.user, sign_in)
 
 
-def sign_out_everywhere(*, user: User) -> None:
-    """End all families of the user. Web sessions end by themselves: they hang on the password and is_active."""
-    user.sign_ins.filter(revoked_at=None).update(revoked_at=timezone.now())
+def sign_out_everywhere(*, user: User, kept: SignIn | None = None) -> int:
+    """End all sign-ins of the user, but for the one that is kept; return how many had still stood."""
+    others = user.sign_ins.standing().exclude(pk=kept.pk) if kept else user.sign_ins.standing()
+    ended: int = others.update(revoked_at=timezone.now())
+    return ended
+
+
+def end_others(*, actor: User, kept: SignIn | None) -> int:
+    """End all sign-ins of the actor but the one that is kept; return how many."""
+    rights.require_sign_in(actor)
+    with transaction.atomic():
+        ended = sign_out_everywhere(user=actor, kept=kept)
+        if ended:
+            why = {"why": "signed out everywhere else"}
+            audit.record(
+                actor=actor, action="sign_in.ended", subject=actor.username, before={"sign_ins": ended}, after=why
+            )
+    return ended
 
 
 def end_sign_in(*, actor: User, sign_in: SignIn) -> None:
-    """End one family: one's own, or anybody's for staff."""
+    """End one sign-in: one's own, or anybody's for staff."""
     rights.require_sign_in(actor)
     if sign_in.user_id != actor.pk:
         rights.require_staff(actor)
@@ -99,6 +142,15 @@ def end_sign_in(*, actor: User, sign_in: SignIn) -> None:
 def user_of(*, access: str) -> User:
     """Return the user of an access JWT whose sign-in still stands."""
     return _family(_claims(access, AccessToken)).user
+
+
+def _touch(sign_in: SignIn) -> None:
+    now = timezone.now()
+    if sign_in.refreshed_at < now - TOUCHED_EVERY:
+        # Of many requests at once, one writes.
+        stale = SignIn.objects.filter(pk=sign_in.pk, refreshed_at__lt=now - TOUCHED_EVERY)
+        stale.update(refreshed_at=now)
+        sign_in.refreshed_at = now
 
 
 def _end(actor: User, sign_in: SignIn) -> None:
@@ -134,9 +186,7 @@ def _claims(text: str, kind: type[Token]) -> Token:
 
 def _family(claims: Token, *, lock: bool = False) -> SignIn:
     families = SignIn.objects.select_for_update(no_key=True, of=("self",)) if lock else SignIn.objects.all()
-    found = families.select_related("user").filter(
-        pk=claims.get("sid"), user_id=claims.get("sub"), revoked_at=None, expires_at__gt=timezone.now()
-    )
+    found = families.standing().select_related("user").filter(pk=claims.get("sid"), user_id=claims.get("sub"))
     sign_in = found.first()
     if sign_in is None or not _still_stands(sign_in.user, claims.get("pwd", "")):
         raise BadCredentials("signed_out", "This sign-in has ended. Sign in again.")
@@ -149,7 +199,7 @@ def _still_stands(user: User, mark: str) -> bool:
 
 
 def _password_mark(user: User) -> str:
-    return user.get_session_auth_hash()[:32]
+    return user.get_session_auth_hash()[:MARK]
 
 
 def _issue(sign_in: SignIn) -> Tokens:

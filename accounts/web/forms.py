@@ -7,12 +7,12 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
-from accounts.errors import Refusal
-from accounts.models import AccessToken
+from accounts.errors import NotVerified, Refusal
 from accounts.services import sign_ins
 
 OLD = {"autocomplete": "current-password"}
 NEW = {"autocomplete": "new-password"}
+VERIFY_FIRST = "Verify your e-mail address first: open the link that we mailed you, or ask below for another mail."
 
 
 def password_field(label: str, attrs: dict[str, str], help_text: str = "") -> forms.CharField:
@@ -21,10 +21,10 @@ def password_field(label: str, attrs: dict[str, str], help_text: str = "") -> fo
 
 
 def show_refusal(form: forms.Form, refusal: Refusal) -> None:
-    """Put what a service said beside the fields that it means, or on top."""
+    """Put what a service said beside the fields that it means, or on top: a refusal's fields may be facts, not messages."""
     placed = False
     for name, messages in refusal.fields.items():
-        if name in form.fields:
+        if name in form.fields and isinstance(messages, list):
             form.add_error(name, messages)
             placed = True
     if not placed:
@@ -44,6 +44,8 @@ class LoginForm(AuthenticationForm):
         if login and password:
             try:
                 self.user_cache = sign_ins.open_session(login=login, password=password)
+            except NotVerified as refusal:
+                raise forms.ValidationError(VERIFY_FIRST, code=refusal.code) from None
             except Refusal as refusal:
                 raise forms.ValidationError(refusal.message, code=refusal.code) from None
         return self.cleaned_data
@@ -78,9 +80,22 @@ class ChangePasswordForm(forms.Form):
 
 
 class AccessTokenForm(forms.Form):
-    name = forms.CharField(max_length=100, help_text="Where it is used: “cluster”, “CI of the web shop”.")
-    scope = forms.ChoiceField(choices=AccessToken.Scope.choices)
+    name = forms.CharField(
+        max_length=100,
+        help_text="Where it is used: “cluster”, “CI of the web shop”.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scope = forms.ChoiceField(
+        label="What it may do",
+        choices=[("read", "Read: download and look"), ("write", "Read and write: publish, move names, log metrics")],
+        help_text="In no case more than you may yourself, nor make tokens, change your password or manage people.",
+    )
+    project = forms.CharField(
+        max_length=39,
+        required=False,
+        help_text="The only project that it opens. Empty: all projects that you may see.",
+        widget=forms.TextInput(attrs={"list": "projects", "autocomplete": "off", "autocapitalize": "none"}),
+    )
     expires_in_days = forms.IntegerField(
         label="Days until it expires", min_value=1, max_value=3650, required=False, help_text="Empty: it does not."
     )
-    project = forms.CharField(max_length=39, required=False, help_text="Empty: all projects that you may see.")

@@ -1,4 +1,4 @@
-"""The accounts' pages: forms over the same services as the API, without JavaScript."""
+"""The pages of getting in: forms over the same services as the API, without JavaScript."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash, views
-from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth import views
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
-from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from accounts.errors import Invalid, Refusal, Throttled
-from accounts.models import AccessToken
-from accounts.services import access_tokens, mailed_tokens, passwords, registration
+from accounts.services import mailed_tokens, passwords, registration
 from accounts.web import forms
 
 secret_post = method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -76,6 +73,9 @@ class RegisterPage(OnTheWay, ServicePage):
     form_class = forms.RegistrationForm
     template_name = "accounts/register.html"
 
+    def get_initial(self) -> dict[str, Any]:
+        return {"email": self.request.GET.get("email", "")[:254]}
+
     def perform(self, data: dict[str, Any]) -> None:
         registration.register(**data, next_page=self.get_redirect_url())
 
@@ -93,7 +93,7 @@ class MailPage(ServicePage):
     form_class = forms.EmailForm
     template_name = "accounts/mail_page.html"
     success_url = reverse_lazy("login")
-    heading = button = promise = ""
+    heading = lead = button = promise = ""
 
     def form_valid(self, form: Form) -> HttpResponse:
         response = super().form_valid(form)
@@ -102,11 +102,12 @@ class MailPage(ServicePage):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(heading=self.heading, button=self.button, **kwargs)
+        return super().get_context_data(heading=self.heading, lead=self.lead, button=self.button, **kwargs)
 
 
 class ForgottenPasswordPage(MailPage):
     heading = "Forgotten password"
+    lead = "Say your e-mail address, and we mail you a link to choose another password. It works for two hours."
     button = "Send me a link"
     promise = "If this address is registered, a mail with a link is on its way (or in the server's console)."
 
@@ -116,6 +117,7 @@ class ForgottenPasswordPage(MailPage):
 
 class ResendVerificationPage(OnTheWay, MailPage):
     heading = "Another verification mail"
+    lead = "The link in the mail shows that the address is yours. It works for 24 hours; the newest one counts."
     button = "Send it again"
     promise = "If this address waits for it, another mail is on its way (or in the server's console)."
 
@@ -162,49 +164,3 @@ class ResetPasswordPage(MailedTokenPage):
     def perform(self, data: dict[str, Any]) -> None:
         passwords.confirm_reset(**data)
         messages.success(self.request, "Your password is changed. Sign in with it.")
-
-
-@secret_post
-class AccountPage(LoginRequiredMixin, View):
-    """The account: its access tokens and its password. A new token's text stands in this one answer."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return self._page(forms.AccessTokenForm())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = forms.AccessTokenForm(request.POST)
-        if not form.is_valid():
-            return self._page(form, status=400)
-        try:
-            token, text = access_tokens.create_access_token(actor=request.user, **form.cleaned_data)
-        except Refusal as refusal:
-            forms.show_refusal(form, refusal)
-            return self._page(form, status=refusal.status)
-        return self._page(forms.AccessTokenForm(), status=201, made=token, text=text)
-
-    def _page(self, form: Form, *, status: int = 200, **context: Any) -> HttpResponse:
-        tokens = AccessToken.objects.filter(user=self.request.user, revoked_at=None)
-        context |= {"form": form, "tokens": tokens}
-        return render(self.request, "accounts/account.html", context, status=status)
-
-
-class RevokeTokenPage(LoginRequiredMixin, View):
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        token = get_object_or_404(AccessToken, pk=pk, user=request.user)
-        access_tokens.revoke_access_token(actor=request.user, token=token)
-        messages.success(request, f"The access token “{token.name}” is revoked.")
-        return redirect("account")
-
-
-@secret_post
-class ChangePasswordPage(LoginRequiredMixin, ServicePage):
-    form_class = forms.ChangePasswordForm
-    template_name = "accounts/change_password.html"
-    success_url = reverse_lazy("account")
-
-    def perform(self, data: dict[str, Any]) -> None:
-        user = passwords.change_password(actor=self.request.user, **data)
-        update_session_auth_hash(self.request, user)  # this browser stays signed in
-        messages.success(self.request, "Your password is changed. Everywhere else you are signed out.")

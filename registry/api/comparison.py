@@ -7,11 +7,13 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from registry import trees
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.rooms import Room
-from registry.models import Tree, Version
+from registry.diffs import values
+from registry.models import Version
+from registry.services import differences
+from registry.trees import Difference
 
 MOST_FILES = 1000  # of each kind in one answer; `count` tells of all
 
@@ -33,7 +35,7 @@ class ComparisonViewSet(Room):
                 "base": _side(before),
                 "head": _side(after),
                 "files": _files(before, after),
-                "metadata": _changes(before.metadata, after.metadata),
+                "metadata": values.changes(before.metadata, after.metadata),
                 "metrics": _metrics(before, after),
             }
         )
@@ -45,13 +47,13 @@ def _side(version: Version) -> dict[str, Any]:
 
 def _files(base: Version, head: Version) -> dict[str, Any]:
     kinds: dict[str, list[dict[str, Any]]] = {"added": [], "removed": [], "changed": [], "renamed": []}
-    for one in trees.compare(Tree.objects.contents_of, base.tree_id, head.tree_id):
+    for one in differences.files_between(base, head):
         kinds[one.kind].append(_file(one))
     counts = {kind: len(files) for kind, files in kinds.items()}
     return {kind: files[:MOST_FILES] for kind, files in kinds.items()} | {"count": counts}
 
 
-def _file(one: trees.Difference) -> dict[str, Any]:
+def _file(one: Difference) -> dict[str, Any]:
     shown: dict[str, Any] = {"path": one.path} | ({"former_path": one.former_path} if one.former_path else {})
     for name, entry in (("before", one.before), ("after", one.after)):
         if entry:
@@ -59,26 +61,10 @@ def _file(one: trees.Difference) -> dict[str, Any]:
     return shown
 
 
-def _changes(base: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys that were added, removed and changed, with their values."""
-    return {
-        "added": {key: head[key] for key in head.keys() - base.keys()},
-        "removed": {key: base[key] for key in base.keys() - head.keys()},
-        "changed": {
-            key: {"before": base[key], "after": head[key]}
-            for key in base.keys() & head.keys()
-            if base[key] != head[key]
-        },
-    }
-
-
 def _metrics(base: Version, head: Version) -> list[dict[str, Any]]:
     """Return every metric of either version, with the difference where both are numbers."""
     before, after = ({one.name: one.shown for one in version.latest_metrics} for version in (base, head))
-    return [_metric(name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
-
-
-def _metric(name: str, before: float | str | None, after: float | str | None) -> dict[str, Any]:
-    numbers = isinstance(before, float) and isinstance(after, float)
-    delta = after - before if numbers else None  # type: ignore[operator]
-    return {"name": name, "before": before, "after": after, "delta": delta}
+    return [
+        {"name": one.name, "before": one.before, "after": one.after, "delta": one.delta}
+        for one in values.metric_changes(before, after)
+    ]

@@ -15,11 +15,11 @@ from django.core.exceptions import (
 )
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from accounts.context import current
 from accounts.errors import Forbidden, Refusal, Throttled
 from registry.models import Artifact, Ref, RegisteredModel, RetentionRule, Tree, Version
 from registry.services import blobs
@@ -149,26 +149,17 @@ def refusal(status: int, code: str, message: str) -> HttpResponse:
     return JsonResponse(_body(code, message), status=status)
 
 
-def _wants_json(request: HttpRequest) -> bool:
-    return request.path_info.startswith(("/v1/", "/auth/")) or not request.accepts("text/html")
-
-
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    message = "There is nothing at this address. /docs/ lists what is."
-    if _wants_json(request):
-        return JsonResponse(_body("not_found", message), status=404)
-    return render(request, "registry/error.html", {"heading": "Nothing here", "message": message}, status=404)
+    return refusal(404, "not_found", "There is nothing at this address. /docs/ lists what is.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     message = "Something went wrong on our side; nothing half-done was kept. Try again, and if it stays, tell the"
-    message += f" administrator the request id {getattr(request, 'request_id', '')}."
-    if _wants_json(request):
-        return JsonResponse(_body("server_error", message), status=500)
-    return render(request, "registry/error.html", {"heading": "That failed", "message": message}, status=500)
+    message += f" administrator the request id {current.get().request_id}."
+    return refusal(500, "server_error", message)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400s from before any view: a host that is not ours, above all."""
     message = "This request was refused. When the server's name is new, set LMVP_URL to it and start the server again."
-    return JsonResponse(_body("bad_request", message), status=400)
+    return refusal(400, "bad_request", message)

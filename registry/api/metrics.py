@@ -8,15 +8,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.api import documentation as doc
-from registry.api.choosing import CHOOSING, choice_of, head_of, metric_name
+from registry.api.choosing import CHOOSING
 from registry.api.documentation import documented
 from registry.api.lineage import WholeVersionSerializer
 from registry.api.pagination import MetricOverVersionsPages, MetricPages
 from registry.api.parsers import LongJSON
 from registry.api.rooms import Room
 from registry.api.serializers import TIME, MetricInput, MetricSerializer, measured
+from registry.choosing import choice_of, head_of, metric_name
 from registry.errors import Invalid, Missing
-from registry.models import Metric, RegisteredModel, Version
+from registry.models import Metric, Version
 from registry.models.walks import ByMetric
 from registry.permissions import Action, require
 from registry.series import Series
@@ -89,7 +90,7 @@ class ModelMetricViewSet(Room):
         rows = Metric.objects.latest_of(there, name)
         if not points:
             return self.pages(_OfVersion, rows.values("version_id", *COLUMNS), MetricOverVersionsPages())
-        return Response(_shown(name, _by_number(there, rows.series("version_id", most=points)), "version"))
+        return Response(_shown(name, Metric.objects.over_versions(there, name, most=points), "version"))
 
 
 class BestViewSet(Room):
@@ -150,10 +151,3 @@ def _points(request: Request) -> int | None:
 def _shown(name: str, series: Series, x: str) -> dict[str, Any]:
     points = [{x: at, "value": value} for at, value in series.points]
     return {"name": name, "total": series.total, "points": points}
-
-
-def _by_number(model: RegisteredModel, series: Series) -> Series:
-    """Return the same with the versions' numbers for their ids."""
-    ids = [version for version, _ in series.points]
-    numbers = dict(Version.objects.filter(model=model, pk__in=ids).values_list("pk", "number"))
-    return Series(series.total, [(numbers[version], value) for version, value in series.points])

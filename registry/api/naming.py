@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timezone
 from typing import Any
 
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,8 +16,8 @@ from registry.api.documentation import documented
 from registry.api.pagination import NewestFirst
 from registry.api.rooms import Room
 from registry.api.serializers import LimitedText
-from registry.errors import Invalid
 from registry.models import Ref, RefMove
+from registry.moments import read_moment
 from registry.permissions import Action, require
 from registry.services import refs
 from registry.services.activation import address_of
@@ -188,7 +187,8 @@ class RefViewSet(Room):
         return self.pages(RefMoveSerializer, rows, NewestFirst())
 
     def moment(self, request: Request, project: str, model: str, name: str) -> Response:
-        moves, when = self.known_moves(), _moment(request.query_params.get("time"))
+        moves, said = self.known_moves(), request.query_params.get("time")
+        when = timezone.now() if said is None else read_moment(said)
         move = moves.last_until(when)
         version = move.to_version if move else None
         return Response(
@@ -201,24 +201,6 @@ class RefViewSet(Room):
                 "move": RefMoveSerializer(move).data if move else None,
             }
         )
-
-
-def _moment(text: str | None) -> datetime:
-    """Return the time that was asked for: now when left out, of a date alone the last moment of that day in UTC."""
-    if text is None:
-        return datetime.now(timezone.utc)
-    try:
-        if day := parse_date(text):
-            return datetime.combine(day, time.max, timezone.utc)
-        found = parse_datetime(text.replace(" ", "+") if "T" in text else text)  # a bare “+” in a query is a space
-        if found:
-            return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        pass
-    raise Invalid(
-        "invalid_time",
-        f"“{text[:100]}” is no time. Write it like 2026-03-03T12:00:00Z, or 2026-03-03 for the end of that day in UTC.",
-    )
 
 
 class RollbackViewSet(Room):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from rest_framework.request import Request
@@ -12,16 +10,12 @@ from rest_framework.response import Response
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.rooms import Room
-from registry.digests import canonical_json
-from registry.errors import Invalid
-from registry.models import RegisteredModel, Version
+from registry.diffs.values import MISSING, Row
+from registry.models import Version
 from registry.models.versions import Surroundings
+from registry.services import tables
 
-FEWEST, MOST = 2, 20  # versions
 MOST_ROWS = 1000  # of each kind; `count` tells of all
-LONGEST_WAY = 200  # characters of the keys above: what lies deeper stays one value
-
-Cells = dict[str, Any]
 
 
 class TableViewSet(Room):
@@ -37,28 +31,14 @@ class TableViewSet(Room):
         ],
     )
     def list(self, request: Request, project: str, model: str) -> Response:
-        columns = _columns(self.model(), request.query_params.get("versions", ""))
-        differing = request.query_params.get("differing") == "true"
-        around = Version.objects.surroundings_of(columns)
-        metrics = [around[version.pk].metrics for version in columns]
-        metadata = [dict(_flat(version.metadata)) for version in columns]
-        rows = {"metrics": _rows("name", metrics, differing), "metadata": _rows("key", metadata, differing)}
+        columns = list(tables.versions_named(self.model(), request.query_params.get("versions", "")).values())
+        table = tables.side_by_side(columns, differing=request.query_params.get("differing") == "true")
+        rows = {"metrics": _rows("name", table.metrics), "metadata": _rows("key", table.metadata)}
         return Response(
-            {"versions": [_column(version, around[version.pk]) for version in columns]}
+            {"versions": [_column(version, table.around[version.pk]) for version in columns]}
             | {kind: told[:MOST_ROWS] for kind, told in rows.items()}
             | {"count": {kind: len(told) for kind, told in rows.items()}}
         )
-
-
-def _columns(model: RegisteredModel, said: str) -> list[Version]:
-    """Return the versions in the order asked for, each once."""
-    revisions = [one.strip() for one in said.split(",") if one.strip()]
-    if not FEWEST <= len(revisions) <= MOST:
-        raise Invalid("invalid_versions", f"Name {FEWEST} to {MOST} revisions, as in ?versions=1,3,production")
-    there = model.versions.filter(trashed_at=None)
-    keys = list(dict.fromkeys(there.only("model").at(model, revision).pk for revision in revisions))
-    found = there.with_figures().in_bulk(keys)
-    return [found[key] for key in keys]
 
 
 def _column(version: Version, around: Surroundings) -> dict[str, Any]:
@@ -74,22 +54,5 @@ def _column(version: Version, around: Surroundings) -> dict[str, Any]:
     }
 
 
-def _flat(value: dict[str, Any], way: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested objects by keys joined with dots; a key that holds one itself stands in quotes."""
-    for key, inner in value.items():
-        name = way + (json.dumps(key, ensure_ascii=False) if "." in key or '"' in key else key)
-        if isinstance(inner, dict) and inner and len(name) <= LONGEST_WAY:
-            yield from _flat(inner, f"{name}.")
-        else:
-            yield name, inner
-
-
-def _rows(heading: str, columns: list[Cells], differing: bool) -> list[dict[str, Any]]:
-    names = sorted({name for cells in columns for name in cells})
-    kept = filter(_differs_in(columns), names) if differing else names
-    return [{heading: name, "values": [cells.get(name) for cells in columns]} for name in kept]
-
-
-def _differs_in(columns: list[Cells]) -> Callable[[str], bool]:
-    """Return what tells whether a row is not the same everywhere: not there is another thing than null, 1 than true."""
-    return lambda name: len({canonical_json(cells[name]) if name in cells else "" for cells in columns}) > 1
+def _rows(heading: str, rows: list[Row]) -> list[dict[str, Any]]:
+    return [{heading: row.name, "values": [None if said is MISSING else said for said in row.values]} for row in rows]

@@ -28,9 +28,12 @@ Change = tuple[int, int, int, int]  # lines before, from and to, and after, from
 
 @dataclass(frozen=True, slots=True)
 class TextDiff:
+    """A unified diff; `whole` unless the work was used up before the shortest way was found."""
+
     diff: str
     additions: int
     deletions: int
+    whole: bool = True
 
 
 def readable(raw: bytes) -> str | None:
@@ -56,9 +59,12 @@ def lines_of(text: str) -> list[str]:
     return [*lines, last] if last else lines
 
 
-def unified(before: list[str], after: list[str], *, former_path: str | None, path: str | None) -> TextDiff:
+def unified(
+    before: list[str], after: list[str], *, former_path: str | None, path: str | None, work: int = MAX_WORK
+) -> TextDiff:
     """Return the difference of two lists of lines; a path is None where there is no such file."""
-    blocks = _Matching(before, after).blocks()
+    matching = _Matching(before, after, work)
+    blocks = matching.blocks()
     changes = list(_changes(blocks, len(before), len(after)))
     hunks = [line for group in _grouped(changes) for line in _hunk(group, before, after)]
     heads = [f"--- {_named('a', former_path)}\n", f"+++ {_named('b', path)}\n"] if hunks else []
@@ -66,6 +72,7 @@ def unified(before: list[str], after: list[str], *, former_path: str | None, pat
         "".join(heads + hunks),
         additions=sum(change[3] - change[2] for change in changes),
         deletions=sum(change[1] - change[0] for change in changes),
+        whole=not matching.exhausted,
     )
 
 
@@ -76,14 +83,18 @@ def _named(side: str, path: str | None) -> str:
 
 
 class _Matching:
-    """Finds the lines that stay, within MAX_WORK."""
+    """Finds the lines that stay, within so much work: lines looked at and steps taken."""
 
-    def __init__(self, before: list[str], after: list[str]) -> None:
+    def __init__(self, before: list[str], after: list[str], work: int = MAX_WORK) -> None:
         numbers: dict[str, int] = {}
         self.before = [numbers.setdefault(line, len(numbers)) for line in before]
         self.after = [numbers.setdefault(line, len(numbers)) for line in after]
-        self._left = MAX_WORK
+        self._left = work
         self._found: list[Block] = []
+
+    @property
+    def exhausted(self) -> bool:
+        return self._left < 0
 
     def blocks(self) -> list[Block]:
         """Return the stretches that are the same, in order."""
@@ -131,6 +142,8 @@ class _Matching:
     def _greedy(self, i: int, i_end: int, j: int, j_end: int) -> None:
         """Find the fewest edits between two stretches; nothing when they are too many."""
         before, after = self.before[i:i_end], self.after[j:j_end]
+        if set(before).isdisjoint(after):
+            return
         rows: list[array[int]] = []
         for edits in range(min(MAX_EDITS, len(before) + len(after)) + 1):
             self._left -= edits + 1

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from accounts.models import Name
 from registry.models.projects import Project
+
+if TYPE_CHECKING:
+    from registry.models.versions import Version
 
 
 class EventQuerySet(models.QuerySet["Event"]):
+    def about(self, version: Version) -> EventQuerySet:
+        """Those of one version, also under names that its model and project had."""
+        model, project = version.model, version.model.project
+        models = [model.name, *model.former_names.values_list("name", flat=True)]
+        projects = [project.name, *Name.objects.filter(successor=project.name).values_list("name", flat=True)]
+        subjects = [f"{place}/{name} v{version.number}" for place in projects for name in models]
+        return self.filter(project=project, subject__in=subjects)
+
     def told(
         self,
         *,
@@ -57,6 +70,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["project", "-id"], name="events_of_a_project"),
             models.Index(fields=["action", "-id"], name="events_of_an_action"),
+            models.Index(fields=["project", "subject"], name="events_of_a_subject"),
         ]
         constraints = [models.UniqueConstraint(fields=["once"], condition=Q(once__isnull=False), name="one_line_of_it")]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Length
 
@@ -80,6 +80,16 @@ SUBTREE = """
 """
 
 
+ABOVE = """
+    WITH RECURSIVE above(id, parent_id) AS (
+        SELECT id, parent_id FROM registry_artifact WHERE id = %s
+        UNION ALL
+        SELECT one.id, one.parent_id FROM registry_artifact one JOIN above ON one.id = above.parent_id
+    ) SELECT parent_id FROM above WHERE parent_id IS NOT NULL
+"""
+SHORT_DATA = 8_000  # characters
+
+
 class ArtifactQuerySet(models.QuerySet["Artifact"]):
     def visible_to(self, actor: Actor) -> ArtifactQuerySet:
         return self.filter(project__in=Project.objects.visible_to(actor))
@@ -100,6 +110,16 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
     def in_tree_of(self, root: Artifact, *, depth: int = MOST_LEVELS, most: int = 2**31) -> ArtifactQuerySet:
         """The artifact and those below it, so many levels down; the first `most` of them, level by level."""
         return self.filter(pk__in=RawSQL(SUBTREE, [root.pk, min(depth, MOST_LEVELS), most]))
+
+    def above(self, artifact: Artifact) -> ArtifactQuerySet:
+        """Its parent, the parent of that, and so on; the root first."""
+        return self.filter(pk__in=RawSQL(ABOVE, [artifact.pk])).order_by("level")
+
+    def for_naming(self) -> ArtifactQuerySet:
+        """With `short_data`, None where they are long, instead of `data`; and whether there are children. In one query."""
+        short = Case(When(data_size__lte=SHORT_DATA, then=F("data")), default=None, output_field=JSONAsCame(null=True))
+        children = Exists(Artifact.objects.filter(parent=OuterRef("pk")))
+        return self.with_size_of_data().annotate(short_data=short, has_children=children).defer("data")
 
     def with_size_of_data(self) -> ArtifactQuerySet:
         """Annotate each with `data_size`, in characters."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
-from django.db.models import Func, Q, Value
+from django.db.models import Exists, Func, OuterRef, Q, Value
 from django.db.models.lookups import GreaterThan, LessThan
 
 from registry.models.newest import few_of_each
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from registry.models.versions import RegisteredModel, Version
 
+MOST_STEPPED = 10_000  # names of series, of all versions of a page together
 MOST_NAMES = 1000  # of a model in one answer
 CHUNK = 5000  # points read at a time
 FEW = 1000  # where a filter leaves no more, they are named one by one, and nothing else is looked at
@@ -35,6 +38,26 @@ NEWEST = """
         WHERE m.model_id = %s AND m.latest AND m.name = names.name AND v.trashed_at IS NULL
         ORDER BY m.version_id DESC LIMIT 1
     ) FROM names WHERE name IS NOT NULL LIMIT %s
+"""
+
+# The lowest and the highest of each of so many equally long stretches of versions, and how many there are. Found in the
+# index that ranks values, so that no row is read; the first version with a value is then looked up in it.
+STRETCHES = """
+    WITH point AS NOT MATERIALIZED (
+        SELECT version_id, value FROM registry_metric
+        WHERE model_id = %(model)s AND name = %(name)s AND latest AND value IS NOT NULL AND version_id NOT IN (
+            SELECT id FROM registry_version WHERE model_id = %(model)s AND trashed_at IS NOT NULL
+        )
+    ), stretch AS (
+        SELECT (version_id - %(first)s) * %(stretches)s / %(span)s AS place,
+            MIN(value) AS low, MAX(value) AS high, COUNT(*) AS total
+        FROM point GROUP BY 1
+    ), bounded AS (
+        SELECT low, high, total, %(first)s + (place * %(span)s + %(stretches)s - 1) / %(stretches)s AS start FROM stretch
+    ) SELECT total,
+        (SELECT MIN(version_id) FROM point WHERE value = low AND version_id >= start), low,
+        (SELECT MIN(version_id) FROM point WHERE value = high AND version_id >= start), high
+    FROM bounded
 """
 
 
@@ -78,6 +101,26 @@ class MetricQuerySet(models.QuerySet[Any]):
         ids = list(rows.order_by("step").values_list("pk", flat=True)[: FEW + 1])
         return self.filter(pk__in=ids) if len(ids) <= FEW else rows
 
+    def standing(self, version: Version, *, after: str = "") -> MetricQuerySet:
+        """The latest row of each name of a version, in the order of the names, behind one of them."""
+        return self.filter(version=version, latest=True, name__gt=after).order_by("name")
+
+    def stepped(self) -> MetricQuerySet:
+        """Of the latest rows, the numbers whose names have others as well, at steps."""
+        series = self.model.objects.filter(version=OuterRef("version"), name=OuterRef("name"), step__isnull=False)
+        return self.filter(Exists(series.exclude(pk=OuterRef("pk"))), value__isnull=False)
+
+    def stepped_in(self, versions: Sequence[Version]) -> dict[str, int]:
+        """Return the names of the series of versions, and how many of them have each.
+
+        Only names that stand for themselves are looked at: the row that stands for a name has a step, or there are others.
+        """
+        more = self.filter(version=OuterRef("version"), name=OuterRef("name"), step__isnull=False, value__isnull=False)
+        latest = self.filter(version__in=versions, latest=True, value__isnull=False)
+        stepped = latest.filter(Q(step__isnull=False) | Exists(more))
+        found = Counter(stepped.order_by().values_list("name", flat=True)[:MOST_STEPPED])
+        return dict(sorted(found.items()))
+
     def meeting(self, condition: Condition) -> MetricQuerySet:
         return self.filter(condition.holds(), name=condition.name, latest=True)
 
@@ -112,6 +155,37 @@ class MetricQuerySet(models.QuerySet[Any]):
             lowest=models.Subquery(same.order_by("value", "version_id").values("pk")[:1]),
             highest=models.Subquery(same.order_by("-value", "-version_id").values("pk")[:1]),
         )
+
+    def values_of(self, versions: Collection[int], names: Collection[str]) -> dict[int, dict[str, float | str]]:
+        """Return, by the versions' ids, the latest values of these names: one query."""
+        found: dict[int, dict[str, float | str]] = {}
+        rows = self.filter(version__in=versions, name__in=names, latest=True) if names else self.none()
+        for version, name, value, text in rows.values_list("version_id", "name", "value", "text"):
+            found.setdefault(version, {})[name] = text if text is not None else value
+        return found
+
+    def over_versions(self, model: RegisteredModel, name: str, *, most: int) -> Series:
+        """Return the numbers of one name by the versions' numbers: all of them, or thinned to `most` points."""
+        rows = self.latest_of(model, name).filter(value__isnull=False).order_by("version_id")
+        whole = list(rows.values_list("version__number", "value", "version_id")[: most + 1])
+        if len(whole) <= most:
+            return Series(len(whole), [(number, value) for number, value, _ in whole])
+        ends = [(whole[0][2], whole[0][1]), rows.reverse().values_list("version_id", "value")[0]]
+        total, points = self._extremes(model, name, ends[0][0], ends[1][0], (most - 2) // 2)
+        kept = sorted({*ends, *points} if most >= 4 else ends)
+        numbers = dict(model.versions.filter(pk__in=[version for version, _ in kept]).values_list("pk", "number"))
+        return Series(total, [(numbers[version], value) for version, value in kept])
+
+    def _extremes(
+        self, model: RegisteredModel, name: str, first: int, last: int, stretches: int
+    ) -> tuple[int, list[tuple[int, float]]]:
+        """Return how many numbers there are from the first version (an id) to the last, and each stretch's extremes."""
+        said = {"model": model.pk, "name": name, "first": first, "span": last - first + 1, "stretches": stretches or 1}
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(STRETCHES, said)
+            found = cursor.fetchall()
+        points = [point for _, lowest, low, highest, high in found for point in ((lowest, low), (highest, high))]
+        return sum(row[0] for row in found), points
 
     def series(self, x: str, *, most: int) -> Series:
         """Return the numbers by `x`, a column of whole numbers: all of them, or thinned to `most` points."""

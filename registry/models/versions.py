@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower
 from django.urls import reverse
 
-from registry.ancestry import Edges, common_ancestors
+from registry.ancestry import Divergence, Edges, common_ancestors, divergence
 from registry.models.content import Tree
 from registry.models.metrics import MetricQuerySet
 from registry.models.newest import few_of_each
@@ -247,6 +248,12 @@ class VersionQuerySet(models.QuerySet["Version"]):
         edges = VersionParent.objects.of_model(version.model_id)
         return next(iter(common_ancestors(edges, version.number, older.number)), None) == older.number
 
+    def neighbours_of(self, version: Version) -> tuple[Version | None, Version | None]:
+        """Return the versions of a model before and after one, by number, that are not in the trash."""
+        shown = self.filter(model=version.model_id, trashed_at=None).only("number", "model_id")
+        before = shown.filter(number__lt=version.number).order_by("-number").first()
+        return before, shown.filter(number__gt=version.number).order_by("number").first()
+
     def common_ancestor(self, one: Version, other: Version) -> Version | None:
         """Return the newest version that two of one model both stand on, or that one of them is; None when there is none.
 
@@ -260,6 +267,10 @@ class VersionQuerySet(models.QuerySet["Version"]):
             if found:
                 return found
         return None
+
+    def divergence(self, base: Version, head: Version) -> Divergence | None:
+        """Return how two of one model stand to each other in its history; None where that is too far to look."""
+        return divergence(VersionParent.objects.of_model(base.model_id), base.number, head.number)
 
     def line_from(self, version_id: int, steps: int) -> list[tuple[int, int]]:
         """Return (id, number) of a version and of as many of its line of first parents, newest first."""
@@ -284,6 +295,31 @@ class VersionQuerySet(models.QuerySet["Version"]):
             prefix = revision.lower()
             return of_model.get(digest__gte=prefix, digest__lt=prefix + "g")  # a range: the index serves it
         return of_model.get(pk=named.filter(name=revision).values("version")[:1])
+
+    def at_each(self, model: RegisteredModel, revisions: Sequence[str]) -> dict[str, Version]:
+        """Return what several revisions name, by revision, without those that name nothing.
+
+        Three queries, and one for each digest. MultipleObjectsReturned for an ambiguous prefix.
+        """
+        of_model, found = self.filter(model=model), dict[str, Version]()
+        numbers = {said: int(number[1]) for said in revisions if (number := NUMBER.fullmatch(said))}
+        digests = [said for said in revisions if said not in numbers and HEX.fullmatch(said.lower())]
+        names = {
+            said: model.default_branch if said == "latest" else said
+            for said in revisions
+            if said not in numbers and said not in digests
+        }
+        refs = Ref.objects.filter(model=model, name__in=names.values()).values_list("name", "version") if names else ()
+        ids = dict(refs)
+        by_number = {one.number: one for one in of_model.filter(number__in=numbers.values())} if numbers else {}
+        by_id = of_model.in_bulk(ids.values()) if ids else {}
+        for said in revisions:
+            if said in digests:
+                with suppress(Version.DoesNotExist):
+                    found[said] = self.at(model, said)
+            elif version := by_number.get(numbers[said]) if said in numbers else by_id.get(ids.get(names[said], 0)):
+                found[said] = version
+        return found
 
 
 class Version(models.Model):
@@ -384,6 +420,15 @@ class VersionParent(models.Model):
         return f"{self.version_id} ← {self.parent_id}"
 
 
+class RefQuerySet(models.QuerySet["Ref"]):
+    def of_kind(self, kind: str) -> RefQuerySet:
+        """Those of one kind, the newest first, with their versions and with `move_id`: the move that put each there."""
+        moves = RefMove.objects.filter(model=models.OuterRef("model"), kind=kind, name=models.OuterRef("name"))
+        latest = models.Subquery(moves.order_by("-id").values("pk")[:1])
+        rows = self.filter(kind=kind).select_related("version").defer("version__metadata_json")
+        return rows.annotate(move_id=latest).order_by("-pk")
+
+
 class Ref(models.Model):
     """A name for a version: a branch moves with new versions, an alias deliberately, a tag never."""
 
@@ -400,6 +445,8 @@ class Ref(models.Model):
     active = models.BooleanField(default=False, help_text="Kept ready as files for a serving process.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = RefQuerySet.as_manager()
 
     class Meta:
         ordering = ["kind", "name"]
@@ -419,6 +466,20 @@ class RefMoveQuerySet(models.QuerySet["RefMove"]):
 
     def of(self, model: RegisteredModel, kind: str, name: str) -> RefMoveQuerySet:
         return self.filter(model=model, kind=kind, name=name)
+
+    def about(self, version: Version, *, most: int) -> list[RefMove]:
+        """Return the newest moves to a version and away from it. Looked for one by one: each has its index."""
+        here = (self.filter(to_version=version), self.filter(from_version=version))
+        ids = {pk for rows in here for pk in rows.order_by("-id").values_list("pk", flat=True)[:most]}
+        rows = self.filter(pk__in=ids).select_related("actor", "from_version", "to_version")
+        rows = rows.defer("from_version__metadata_json", "to_version__metadata_json")
+        return list(rows.order_by("-id")[:most])
+
+    def for_listing(self) -> RefMoveQuerySet:
+        """With who moved it, from where to where, and the move that it took back."""
+        versions = "from_version", "to_version"
+        rows = self.select_related("actor", *versions, "undoes__actor", "undoes__from_version", "undoes__to_version")
+        return rows.defer(*(f"{version}__metadata_json" for version in versions))
 
     def last_until(self, time: datetime) -> RefMove | None:
         """Return the move that had put the name where it stood at this time; None: it had not been set yet."""

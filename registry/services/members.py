@@ -14,7 +14,7 @@ from accounts.models import AccessToken, User
 from accounts.services import mail, throttles
 from registry.errors import Conflict, Forbidden, Invalid
 from registry.models import Invitation, Membership, Project, Role
-from registry.permissions import Action, require, role_in
+from registry.permissions import Action, RoleTooLow, require, role_in
 from registry.services import events
 from registry.services.projects import require_or_administer
 
@@ -167,8 +167,11 @@ def _lock(project: Project) -> None:
 def _within_own_role(actor: User, project: Project, role: Role) -> None:
     own = role_in(actor, project)
     if own is None or role > own:
-        raise Forbidden(
-            "role_too_low", f"Your role in {project.name} is below {role.label}, so you may not give or take it."
+        raise RoleTooLow(
+            "role_too_low",
+            f"Your role in {project.name} is below {role.label}, so you may not give or take it.",
+            project=project,
+            needed=role,
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
@@ -18,7 +18,10 @@ from registry.permissions import Action, require
 from registry.services import commits, derivations, refs
 from registry.services.versions import MOST_MESSAGE_CHARACTERS, MOST_METADATA_BYTES, OPTIMISTIC_TRIES
 from registry.tree_merging import Sides
-from registry.trees import BadPath, Built, Entry
+from registry.trees import BadPath, Built, Difference, Entry
+
+if TYPE_CHECKING:
+    from registry.models.projects import Actor
 
 MOST_LISTED = 1000  # conflicts in one refusal; `count` tells of all
 
@@ -44,6 +47,29 @@ class _Wish:
     message: str
     resolve: Mapping[str, str]
     expected: Version | None
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Where a source and the head of a branch meet: what `merge` does and `preview` shows.
+
+    `outcome` is None where they have no version in common. `merged` is there where both went on since the base.
+    """
+
+    source: Version
+    head: Version
+    base: Version | None
+    outcome: Outcome | None
+    merged: tree_merging.Merge | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a merge would come to now: the conflicts by path, and what becomes of the branch's other files."""
+
+    meeting: Meeting
+    conflicts: Mapping[str, Sides]
+    changes: Sequence[Difference]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +113,37 @@ def merge(
         except (_HeadMoved, Tree.DoesNotExist):
             continue  # or the collector took a directory after it was saved, and before the new version named it
     raise Busy("being_deleted", "Directories of this merge are being cleaned up just now. Merge again.")
+
+
+def preview(*, actor: Actor, model: RegisteredModel, source: str, target: str) -> Preview:
+    """Return what `merge` would come to, without writing anything. Raises Invalid as it does.
+
+    With conflicts, what else would make it fail shows only when they are resolved.
+    """
+    require(actor, Action.VIEW, model.project)
+    met = _meet(refs.find_version(model, source), _head(model, target))
+    if met.outcome is Outcome.FAST_FORWARD:
+        return Preview(met, {}, trees.compare(Tree.objects.contents_of, met.head.tree_id, met.source.tree_id))
+    if met.merged is None:
+        return Preview(met, {}, [])
+    try:
+        built = _build(met.head, met.merged)
+    except Invalid:
+        if not met.merged.conflicts:
+            raise
+        return Preview(met, met.merged.conflicts, [])
+    return Preview(met, met.merged.conflicts, _differences(met.head.tree_id, built))
+
+
+def _differences(before: str, built: Built) -> list[Difference]:
+    """Return what differs from a tree in one that is not saved."""
+    fresh = {digest: content for digest, (_, content) in built.directories.items()}
+
+    def load(digests: Collection[str]) -> Mapping[str, bytes]:
+        saved = Tree.objects.contents_of({digest for digest in digests if digest not in fresh})
+        return {**saved, **{digest: fresh[digest] for digest in digests if digest in fresh}}
+
+    return trees.compare(load, before, built.root.digest)
 
 
 def _merge(actor: User, model: RegisteredModel, wish: _Wish, *, planned_under_lock: bool) -> tuple[Version, Outcome]:
@@ -143,22 +200,42 @@ def _head(model: RegisteredModel, branch: str) -> Version:
 # --- What would come of it
 
 
-def _plan(model: RegisteredModel, wish: _Wish) -> _Plan:
-    head = _head(model, wish.target)
-    base = Version.objects.common_ancestor(wish.source, head)
-    if base == wish.source:  # before `expected` is looked at: the same call, sent again, is no conflict
-        return _Plan(head, Outcome.UP_TO_DATE)
-    _check_expected(head, wish)
+def _meet(source: Version, head: Version) -> Meeting:
+    base = Version.objects.common_ancestor(source, head)
     if base is None:
+        return Meeting(source, head, None, None)
+    if base == source:
+        return Meeting(source, head, base, Outcome.UP_TO_DATE)
+    if base == head:
+        return Meeting(source, head, base, Outcome.FAST_FORWARD)
+    load = Tree.objects.contents_of
+    merged = tree_merging.merge(load, base=base.tree_id, source=source.tree_id, target=head.tree_id)
+    return Meeting(source, head, base, Outcome.MERGED, merged)
+
+
+def _plan(model: RegisteredModel, wish: _Wish) -> _Plan:
+    met = _meet(wish.source, _head(model, wish.target))
+    if met.outcome is Outcome.UP_TO_DATE:  # before `expected` is looked at: the same call, sent again, is no conflict
+        return _Plan(met.head, met.outcome)
+    _check_expected(met.head, wish)
+    if met.base is None or met.outcome is None:
         raise Conflict(
             "unrelated_histories",
             f"Version {wish.source.number} and “{wish.target}” have no version in common (or none that is left), so nobody"
             f" can tell what was changed. Publish the files that you want onto “{wish.target}” instead.",
         )
-    if base == head:
+    if met.merged is None:
         _refuse_needless(wish.resolve.keys())
-        return _Plan(head, Outcome.FAST_FORWARD)
-    built = _build(base, head, wish)
+        return _Plan(met.head, met.outcome)
+    return _plan_version(met.base, met.head, met.merged, wish)
+
+
+def _plan_version(base: Version, head: Version, merged: tree_merging.Merge, wish: _Wish) -> _Plan:
+    _refuse_needless(wish.resolve.keys() - merged.conflicts.keys())
+    merged.resolve(wish.resolve)
+    if merged.conflicts:
+        raise _in_conflict(merged.conflicts, wish)
+    built = _build(head, merged)
     commits.save_trees(built)
     commit = commits.Commit(
         tree=built.root.digest,
@@ -182,15 +259,9 @@ def _check_expected(head: Version, wish: _Wish) -> None:
         )
 
 
-def _build(base: Version, head: Version, wish: _Wish) -> Built:
-    load = Tree.objects.contents_of
-    merged = tree_merging.merge(load, base=base.tree_id, source=wish.source.tree_id, target=head.tree_id)
-    _refuse_needless(wish.resolve.keys() - merged.conflicts.keys())
-    merged.resolve(wish.resolve)
-    if merged.conflicts:
-        raise _in_conflict(merged.conflicts, wish)
+def _build(head: Version, merged: tree_merging.Merge) -> Built:
     try:
-        built = trees.apply_changes(load, head.tree_id, put=merged.put, remove=merged.remove)
+        built = trees.apply_changes(Tree.objects.contents_of, head.tree_id, put=merged.put, remove=merged.remove)
     except BadPath as error:
         raise _said(error) from error
     if not built.root.files:

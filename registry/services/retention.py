@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Sum
+from django.db.models import Count, Exists, OuterRef, Sum
 from django.utils import timezone
 
 from accounts.models import User
@@ -63,8 +63,8 @@ def delete_rule(*, actor: User, model: RegisteredModel) -> None:
 
 def preview(rule: RetentionRule) -> Preview:
     """Return what the rule would put into the trash now."""
-    versions = expendable(rule)
-    return Preview(versions.count(), versions.aggregate(bytes=Sum("tree__size"))["bytes"] or 0)
+    found = expendable(rule).aggregate(versions=Count("pk"), bytes=Sum("tree__size"))  # one walk for both
+    return Preview(found["versions"], found["bytes"] or 0)
 
 
 def expendable(rule: RetentionRule, *, now: datetime | None = None) -> VersionQuerySet:

@@ -15,7 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from registry.models import RegisteredModel, Version
+from accounts.models import User
+from registry.models import Project, RegisteredModel, Version
 
 register = template.Library()
 
@@ -28,6 +29,7 @@ KIND_ICONS = {
     RegisteredModel.Kind.CONFIG: "sliders",
 }
 AVATARS = 6  # colours, in the style sheet
+NAMES = 200  # that a list offers to choose from
 
 
 @register.simple_tag
@@ -86,6 +88,13 @@ def avatar(username: str) -> SafeString:
 @register.simple_tag
 def person(username: str) -> SafeString:
     return format_html('<span class="person">{}{}</span>', avatar(username), username)
+
+
+@register.simple_tag
+def joined_projects(user: User) -> list[str]:
+    """Return the names of the projects that somebody is a member of, for a list to choose from; not of very many."""
+    joined = Project.objects.visible_to(user).filter(memberships__user=user).order_by("name")
+    return list(joined.values_list("name", flat=True)[:NAMES])
 
 
 @register.simple_tag

@@ -15,22 +15,15 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.gzip import gzip_page
 
-from accounts.errors import Forbidden, Refusal, Throttled
-from accounts.web.forms import show_refusal
-from registry.models import Ref, RegisteredModel, Tree, Version
-from registry.services import blobs
+from accounts.errors import Forbidden, Refusal
 from registry.storage import Lost
 from registry.web.places import Moved, Place
+from registry.web.refusals import error_page, kept_out, not_by_this_method, not_here, refused
+
+__all__ = ["act", "attempt", "error_page", "page", "show"]
 
 View = Callable[..., HttpResponseBase]
-
-NOT_HERE = {
-    Version: "This model has no such version: a revision is a number, a name, “latest” or the beginning of a digest.",
-    Tree: "This version has no such file or directory.",
-    Ref: "This model has no branch, tag or alias of this name.",
-    RegisteredModel: "This project has no such model, or no more.",
-}
-NOTHING = "There is nothing here that you may see. Check the address, or ask a member of the project to invite you."
+Gone = type[ObjectDoesNotExist] | tuple[type[ObjectDoesNotExist], ...]
 
 
 def show(
@@ -59,15 +52,16 @@ def page(view: View) -> View:
         try:
             if any("\0" in str(said) for said in (*place.values(), *request.GET.values())):
                 raise Http404  # nothing is called so, and PostgreSQL would not look it up
-            return view(request, *args, **place)
+            response = view(request, *args, **place)
         except Moved as moved:
             return redirect(moved.address, permanent=True)
         except (ObjectDoesNotExist, Http404, PermissionDenied, Forbidden) as error:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            return _kept_out(request, error)
+            return kept_out(request, error)
         except (Refusal, ValidationError, MultipleObjectsReturned, Lost, OperationalError) as error:
-            return _refused(request, error)
+            return refused(request, error)
+        return not_by_this_method(request, response["Allow"]) if response.status_code == 405 else response
 
     return gzip_page(answered)
 
@@ -79,54 +73,35 @@ def attempt(form: Form, work: Callable[[dict[str, Any]], Any]) -> bool:
     except Forbidden:
         raise
     except Refusal as refusal:
-        show_refusal(form, refusal)
+        meant = [name for name in refusal.fields if name in form.fields]
+        _show(form, {name: [refusal.message] for name in meant or [""]})
     except ValidationError as error:
-        fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
-        for name, said in fields.items():
-            form.add_error(name if name in form.fields else None, said)
+        _show(form, error.message_dict if hasattr(error, "error_dict") else {"": error.messages})
     return not form.errors
 
 
-def act(request: HttpRequest, work: Callable[[], Any], *, done: str, then: str) -> HttpResponse:
-    """Do what a button asks for, say what came of it, and go to the address `then`."""
+def act(request: HttpRequest, work: Callable[[], Any], *, done: str, then: str, gone: Gone = ()) -> HttpResponse:
+    """Do what a button asks for, say what came of it, and go to the address `then`.
+
+    `gone`: what somebody else may have taken away meanwhile, which is said as the rest.
+    """
     try:
         work()
     except Forbidden:
         raise
     except (Refusal, ValidationError) as error:
         messages.error(request, _words(error))
+    except gone as error:
+        messages.error(request, not_here(error))
     else:
         messages.success(request, done)
     return redirect(then)
 
 
-def error_page(request: HttpRequest, status: int, heading: str, message: str, **facts: Any) -> HttpResponse:
-    return render(request, "registry/error.html", {"heading": heading, "message": message} | facts, status=status)
+def _show(form: Form, fields: dict[str, Any]) -> None:
+    for name, said in fields.items():
+        form.add_error(name if name in form.fields else None, said)
 
 
 def _words(error: Refusal | ValidationError) -> str:
     return error.message if isinstance(error, Refusal) else " ".join(error.messages)
-
-
-def _kept_out(request: HttpRequest, error: Exception) -> HttpResponse:
-    if isinstance(error, Forbidden):
-        return error_page(request, 403, "You may not do that", error.message)
-    if isinstance(error, PermissionDenied):
-        return error_page(request, 403, "You may not do that", str(error) or "Ask an owner of the project.")
-    said = (words for model, words in NOT_HERE.items() if isinstance(error, model.DoesNotExist))
-    return error_page(request, 404, "Nothing here", next(said, NOTHING))
-
-
-def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
-    if isinstance(error, Lost):
-        error = blobs.said_damaged()
-    if isinstance(error, OperationalError):
-        return error_page(request, 503, "Busy", "The database is busy or away. Load the page again in a moment.")
-    if isinstance(error, MultipleObjectsReturned):
-        return error_page(request, 400, "Which one?", "This begins several digests. Give more of its digits.")
-    assert isinstance(error, Refusal | ValidationError)
-    status = error.status if isinstance(error, Refusal) else 400
-    response = error_page(request, status, "That did not work", _words(error))
-    if isinstance(error, Throttled):
-        response["Retry-After"] = str(error.seconds)
-    return response

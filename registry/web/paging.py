@@ -5,9 +5,9 @@ Short lists, which are in an order of their own, have numbered pages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,6 +16,13 @@ from registry.errors import Invalid
 
 ROWS = 50  # on one page
 MOST_PAGES = 1_000_000  # beyond, the place in the list is no number that a database takes
+
+
+def number_of(said: str) -> int:
+    """Read a key that is a number; ValueError for what is none that a database takes."""
+    if not (said.isascii() and said.isdigit() and len(said) <= 18):
+        raise ValueError(said)
+    return int(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +35,65 @@ class Page:
     number: int = 0  # of a numbered page, from 1
 
 
-def newest_first(rows: QuerySet[Any], request: HttpRequest, *, key: str = "pk", size: int = ROWS) -> Page:
-    """Return the page that `?before=` or `?after=` a key asks for, or the newest."""
-    before, after = _key(request, "before"), _key(request, "after")
-    if after is not None:
-        found = list(rows.filter(**{f"{key}__gt": after}).order_by(key)[: size + 1])
-        kept, more_newer, more_older = found[:size][::-1], len(found) > size, True
+class Walk(Protocol):
+    """A list whose order no index gives (registry.models.walks): it only leads on, from position to position."""
+
+    def page(self, after: str | None, size: int) -> tuple[list[Any], str | None]: ...
+
+
+def newest_first(
+    rows: QuerySet[Any],
+    request: HttpRequest,
+    *,
+    key: str = "pk",
+    size: int = ROWS,
+    read: Callable[[str], Any] = number_of,
+) -> Page:
+    """Return the page that `?before=` or `?after=` a key asks for, or the newest. `read` raises ValueError for no key."""
+    return in_order(rows, request, by=f"-{key}", size=size, read=read)
+
+
+def in_order(
+    rows: QuerySet[Any], request: HttpRequest, *, by: str, size: int = ROWS, read: Callable[[str], Any] = number_of
+) -> Page:
+    """Return the same of rows by a column, ascending or (-column) descending; “newer” is then what comes before."""
+    key, ascending = by.removeprefix("-"), not by.startswith("-")
+    onward, back = ("after", "before") if ascending else ("before", "after")
+    at, back_at = _key(request, onward, read), _key(request, back, read)
+    if back_at is not None:
+        found = list(_beyond(rows, key, back, back_at)[: size + 1])
+        kept, more_back, more_onward = found[:size][::-1], len(found) > size, True
     else:
-        older = rows if before is None else rows.filter(**{f"{key}__lt": before})
-        found = list(older.order_by(f"-{key}")[: size + 1])
-        kept, more_newer, more_older = found[:size], before is not None, len(found) > size
+        found = list(_beyond(rows, key, onward, at)[: size + 1])
+        kept, more_back, more_onward = found[:size], at is not None, len(found) > size
     if not kept:
-        return Page([], newer=query(request) if before is not None or after is not None else "")
+        return Page([], newer=query(request) if at is not None or back_at is not None else "")
     first, last = getattr(kept[0], key), getattr(kept[-1], key)
     return Page(
         kept,
-        newer=query(request, after=first) if more_newer else "",
-        older=query(request, before=last) if more_older else "",
+        newer=query(request, **{back: first}) if more_back else "",
+        older=query(request, **{onward: last}) if more_onward else "",
     )
+
+
+def walked(walk: Walk, request: HttpRequest, *, size: int = ROWS) -> Page:
+    """Return the page of a walk that begins at `?from=` a position; “newer” is its first page."""
+    position = request.GET.get("from") or None
+    try:
+        rows, following = walk.page(position, size)
+    except ValueError:
+        raise Invalid("invalid", "There is no such page. Go back to the first page.") from None
+    return Page(
+        rows,
+        newer=query(request) if position else "",
+        older=query(request, **{"from": following}) if following is not None else "",
+    )
+
+
+def _beyond(rows: QuerySet[Any], key: str, side: str, at: Any) -> QuerySet[Any]:
+    """Return the rows on one side of a key, from it away; of all, where there is none."""
+    lookup, sign = ("gt", "") if side == "after" else ("lt", "-")
+    return (rows if at is None else rows.filter(**{f"{key}__{lookup}": at})).order_by(f"{sign}{key}")
 
 
 def numbered(rows: Sequence[Any] | QuerySet[Any], request: HttpRequest, *, size: int = ROWS) -> Page:
@@ -68,8 +116,9 @@ def query(request: HttpRequest, **changes: object) -> str:
     return f"?{said.urlencode()}"
 
 
-def _key(request: HttpRequest, name: str) -> int | None:
+def _key(request: HttpRequest, name: str, read: Callable[[str], Any] = number_of) -> Any:
     said = request.GET.get(name, "")
-    if said and not (said.isascii() and said.isdigit() and len(said) <= 18):
-        raise Invalid("invalid", f"There is no page {name} “{said[:40]}”. Go back to the first page.")
-    return int(said) if said else None
+    try:
+        return read(said) if said else None
+    except ValueError:
+        raise Invalid("invalid", f"There is no page {name} “{said[:40]}”. Go back to the first page.") from None

@@ -47,6 +47,13 @@ class Place:
         return Rights(self.request, self.project)
 
     @property
+    def named(self) -> tuple[RegisteredModel, Version]:
+        """The model and the version, of an address that names both."""
+        assert self.model
+        assert self.version
+        return self.model, self.version
+
+    @property
     def twin(self) -> str:
         """The address of the same thing as JSON."""
         if self.model is None:

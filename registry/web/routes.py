@@ -5,8 +5,29 @@ from __future__ import annotations
 from django.urls import URLPattern, path, register_converter
 
 from accounts.models import NAME_PATTERN, RESERVED_NAMES
+from registry.models import Ref
 from registry.models.versions import MODEL_NAME
-from registry.web import models, project_metrics, projects, publishing, search
+from registry.web import (
+    activity,
+    artifacts,
+    comparing,
+    graph,
+    history,
+    members,
+    merging,
+    metrics,
+    model_settings,
+    models,
+    project_metrics,
+    project_settings,
+    projects,
+    publishing,
+    refs,
+    search,
+    trash,
+    version_actions,
+    versions,
+)
 from registry.web.pages import View, page
 
 
@@ -36,6 +57,19 @@ class ModelName:
         return value
 
 
+class RefKind:
+    """What a ref is: a branch, a tag or an alias."""
+
+    regex = "|".join(Ref.Kind.values)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(RefKind, "kind")
 register_converter(ProjectName, "project")
 register_converter(ModelName, "model")
 
@@ -47,6 +81,8 @@ def at(address: str, view: View, name: str) -> URLPattern:
 PROJECT = "<project:project>/"
 MODEL = PROJECT + "<model:model>/"
 VERSION = MODEL + "versions/<str:revision>/"
+REF = MODEL + "refs/<kind:kind>/<str:name>/"
+COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 
 routes = [
     at("search/", search.results, "search"),
@@ -54,8 +90,55 @@ routes = [
     at(PROJECT, projects.overview, "project"),
     at(PROJECT + "-/models/new/", projects.new_model, "new-model"),
     at(PROJECT + "-/metrics/", project_metrics.overview, "project-metrics"),
+    at("trash/", trash.projects, "trash"),
+    at("trash/<slug:project>/undelete/", trash.take_project_back, "undelete-project"),
+    at(PROJECT + "-/members/", members.overview, "members"),
+    at(PROJECT + "-/members/add/", members.add, "add-member"),
+    at(PROJECT + "-/members/invite/", members.invite, "invite-member"),
+    at(PROJECT + "-/members/<slug:username>/role/", members.set_role, "set-role"),
+    at(PROJECT + "-/members/<slug:username>/remove/", members.remove, "remove-member"),
+    at(PROJECT + "-/members/invitations/<int:pk>/resend/", members.resend, "resend-invitation"),
+    at(PROJECT + "-/members/invitations/<int:pk>/withdraw/", members.withdraw, "withdraw-invitation"),
+    at(PROJECT + "-/activity/", activity.overview, "activity"),
+    at(PROJECT + "-/settings/", project_settings.overview, "project-settings"),
+    at(PROJECT + "-/settings/visibility/", project_settings.set_visibility, "set-visibility"),
+    at(PROJECT + "-/settings/rename/", project_settings.rename, "rename-project"),
+    at(PROJECT + "-/settings/delete/", project_settings.delete, "delete-project"),
+    at(PROJECT + "-/trash/", trash.models, "project-trash"),
+    at(PROJECT + "-/trash/<model:model>/undelete/", trash.take_model_back, "undelete-model"),
+    at(PROJECT + "-/artifacts/", artifacts.roots, "artifacts"),
+    at(PROJECT + "-/artifacts/<str:artifact>/", artifacts.artifact, "artifact"),
     at(MODEL, models.overview, "model"),
-    at(MODEL + "versions/", models.history, "versions"),
-    at(VERSION, models.version, "version"),
+    at(MODEL + "versions/", history.versions, "versions"),
+    at(MODEL + "graph/", graph.graph, "graph"),
+    at(MODEL + "metrics/", metrics.of_model, "metrics"),
+    at(MODEL + "settings/", model_settings.overview, "model-settings"),
+    at(MODEL + "settings/rename/", model_settings.rename, "rename-model"),
+    at(MODEL + "settings/retention/", model_settings.rule, "retention"),
+    at(MODEL + "settings/retention/delete/", model_settings.drop_rule, "delete-retention"),
+    at(MODEL + "settings/delete/", model_settings.delete, "delete-model"),
+    at(MODEL + "trash/", trash.versions, "model-trash"),
+    at(MODEL + "trash/<str:revision>/undelete/", trash.take_version_back, "undelete-version"),
     at(MODEL + "publish/", publishing.publish, "publish"),
+    at(VERSION, versions.version, "version"),
+    at(VERSION + "lineage/", versions.lineage, "version-lineage"),
+    at(VERSION + "tag/", version_actions.tag, "tag-version"),
+    at(VERSION + "branch/", version_actions.branch, "branch-version"),
+    at(VERSION + "alias/", version_actions.alias, "alias-version"),
+    at(VERSION + "restore/", version_actions.restore, "restore-version"),
+    at(VERSION + "log/", version_actions.log_metric, "log-metric"),
+    at(VERSION + "deprecate/", version_actions.deprecate, "deprecate-version"),
+    at(VERSION + "delete/", version_actions.delete, "delete-version"),
+    at(VERSION + "take-back/", version_actions.take_back, "take-back-version"),
+    at(MODEL + "refs/", refs.overview, "refs"),
+    at(MODEL + "refs/new/", refs.new, "new-ref"),
+    at(REF, refs.history, "ref"),
+    at(REF + "move/", refs.move, "move-ref"),
+    at(REF + "change/", refs.change, "change-ref"),
+    at(REF + "delete/", refs.delete, "delete-ref"),
+    at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
+    at(MODEL + "merge/", merging.merge, "merge"),
+    at(MODEL + "compare/", comparing.choose, "compare-choose"),
+    at(COMPARED, comparing.compare, "compare"),
+    at(COMPARED + "files/<path:path>", comparing.file, "compare-file"),
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.errors import Refusal
@@ -15,29 +16,24 @@ from registry import storage
 from registry.services import members
 
 
-@login_required
-@require_http_methods(["GET", "POST"])
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 def accept_invitation(request: HttpRequest) -> HttpResponse:
-    """Behind the mailed link, after signing in: what it is for, and one button."""
+    """Behind the mailed link: what it is for, and one button; for whoever is not signed in, the ways in and back here."""
     token = request.POST.get("token") or request.GET.get("token", "")
     try:
-        if request.method == "GET":
+        if request.method != "POST":
             facts = {"token": token, "invitation": members.find_invitation(token=token)}
+            facts["next"] = request.get_full_path()
             return render(request, "registry/invitation.html", facts)
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
         membership = members.accept_invitation(actor=request.user, token=token)
     except Refusal as refusal:
         page = {"heading": "This invitation cannot be accepted", "message": refusal.message}
         return render(request, "registry/error.html", page, status=refusal.status)
     messages.success(request, f"Welcome to {membership.project}: you are {membership.get_role_display()} there.")
-    return redirect("home")
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that came without its token: an old tab, or cookies switched off."""
-    message = (
-        "This form is too old, or your browser keeps no cookies here. Go back, load the page again, and send it anew."
-    )
-    return render(request, "registry/error.html", {"heading": "Please try again", "message": message}, status=403)
+    return redirect(membership.project)
 
 
 def healthz(request: HttpRequest) -> JsonResponse:

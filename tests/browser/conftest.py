@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.browsing import Visitor
 
@@ -17,6 +17,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 # Static files come as in production, by our middleware and compressed, not from the live server's own handler.
 StaticFilesHandler._should_handle = lambda self, path: False
+expect.set_options(timeout=20_000)  # a machine that does much else at the same time is slow, not wrong
 
 
 @pytest.fixture(scope="session")
