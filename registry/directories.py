@@ -58,6 +58,15 @@ def entries(content: bytes, start: int, stop: int) -> list[Entry]:
     return [entry_of(line.decode()) for line in content.split(b"\n")[:-1][start:stop]]
 
 
+def directories_first(content: bytes, start: int, stop: int) -> list[Entry]:
+    """Return the same of a directory whose directories stand before its files, each of them by name."""
+    lines = content.split(b"\n")[:-1]
+    first = [line for line in lines if line.startswith(DIRECTORY.encode())]
+    if stop > len(first):
+        first += [line for line in lines if not line.startswith(DIRECTORY.encode())]
+    return [entry_of(line.decode()) for line in first[start:stop]]
+
+
 def entry_named(content: bytes, name: str) -> Entry | None:
     """Return the entry of this name, if there is one."""
     start, end = line_of(content, name.encode(errors="surrogatepass"))  # broken Unicode is the name of nothing

@@ -172,7 +172,7 @@ def to_csv(table: Table) -> Iterator[bytes]:
     writer = csv.writer(written)
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_text(value) for value in row])
+        writer.writerow([as_text(value) for value in row])
         if written.tell() > 2**16:
             yield _taken(written)
     yield _taken(written)
@@ -185,7 +185,8 @@ def _taken(written: io.StringIO) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a cell as CSV holds it: nothing for None, numbers as they were spelled, nested values as JSON."""
     plain = value if isinstance(value, _Number) else _plain(value)
     if plain is None:
         return ""

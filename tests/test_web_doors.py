@@ -63,6 +63,10 @@ PAGES = {
     "graph": Page("/vision/classifier/graph/"),
     "metrics": Page("/vision/classifier/metrics/"),
     "version": Page("/vision/classifier/versions/1/"),
+    "tree": Page("/vision/classifier/versions/1/tree/"),
+    "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
+    "file": Page("/vision/classifier/versions/1/files/README.md"),
+    "raw": Page("/vision/classifier/versions/1/raw/README.md"),
     "publish": Page("/vision/classifier/publish/", least="contributor"),
     "version-lineage": Page("/vision/classifier/versions/1/lineage/"),
     "tag-version": Page("/vision/classifier/versions/1/tag/", "contributor", posts_only=True),
@@ -93,7 +97,13 @@ PAGES = {
 def there(cast):
     """What the addresses of the table name."""
     model = cast.model()
-    publish(cast.alice, model, {"README.md": b"# Digits", "weights.bin": b"1"}, message="first", alias="production")
+    publish(
+        cast.alice,
+        model,
+        {"README.md": b"# Digits", "docs/a.md": b"# A", "weights.bin": b"1"},
+        message="first",
+        alias="production",
+    )
     publish(cast.alice, model, {"weights.bin": b"2"}, message="second")
     recording = Recording(data={"name": "first"}, project="vision")
     record_artifact(actor=cast.alice, recording=recording)
@@ -136,4 +146,4 @@ def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> No
     else:
         assert response.status_code == (200 if allowed else 403)
         assert "'unsafe-inline'" not in response["Content-Security-Policy"]
-        assert b"style=" not in response.content
+        assert b"style=" not in response.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import Any
 
 from rest_framework.request import Request
@@ -12,12 +11,12 @@ from registry import cards, connections
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.rooms import Room
-from registry.diffs.tensors import exactly
 from registry.errors import Invalid, Missing
 from registry.headers.formats import FORMATS, read_header
 from registry.headers.reading import MAX_TENSORS, BadHeader, Header, Tensor
 from registry.models import Tree
 from registry.services import downloads
+from registry.services.cards import ReadCard, read_card
 from registry.storage import open_ranges
 from registry.trees import Entry
 
@@ -66,7 +65,7 @@ def _shown(header: Header, offset: int, limit: int) -> dict[str, Any]:
     return {
         "format": header.format,
         "parameters": header.parameters,
-        "dtypes": _dtypes(header),
+        "dtypes": header.dtypes,
         "tensors": {
             "count": len(header.tensors),
             "offset": offset,
@@ -75,15 +74,6 @@ def _shown(header: Header, offset: int, limit: int) -> dict[str, Any]:
         "metadata": header.notes.values,
         "metadata_cut": header.notes.cut,
     }
-
-
-def _dtypes(header: Header) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for tensor in header.tensors:
-        told = found.setdefault(tensor.dtype, {"tensors": 0, "parameters": 0})
-        told["tensors"] += 1
-        told["parameters"] += tensor.parameters
-    return found
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:
@@ -113,15 +103,9 @@ class CardViewSet(Room):
             raise Missing(
                 "no_card", f"This version has no card. Publish a {cards.CARD} at the root of its files to give it one."
             ) from None
-        downloads.note(actor=request.user, version=version)
-        connections.release()
-        return Response(_place(cards.CARD, entry) | _card(entry))
+        return Response(_place(cards.CARD, entry) | _card(read_card(actor=request.user, version=version, entry=entry)))
 
 
-def _card(entry: Entry) -> dict[str, Any]:
-    with open_ranges(entry.digest) as file:
-        raw = exactly(file, min(entry.size, cards.MAX_BYTES))
-    truncated = entry.size > cards.MAX_BYTES
-    # A character that was cut in two is left out, and what is no UTF-8 shown as such.
-    card = cards.read_card(codecs.getincrementaldecoder("utf-8")("replace").decode(raw, not truncated))
-    return {"text": card.text, "truncated": truncated, "metadata": card.metadata, "problem": card.problem or None}
+def _card(read: ReadCard) -> dict[str, Any]:
+    card = read.card
+    return {"text": card.text, "truncated": read.truncated, "metadata": card.metadata, "problem": card.problem or None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from drf_yasg import openapi
@@ -14,8 +13,8 @@ from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.rooms import Room
 from registry.api.serializers import EntrySerializer
-from registry.models import RegisteredModel, Tree
-from registry.models.holders import bringers
+from registry.listing import Entries, Files, Row
+from registry.models import Tree
 
 
 class TreeViewSet(Room):
@@ -44,52 +43,31 @@ class TreeViewSet(Room):
         entry = trees.find(Tree.objects.content_of, version.tree_id, path)
         if entry is None or not entry.is_directory:
             raise Tree.DoesNotExist
-        kind = _Files if self.request.query_params.get("recursive") == "true" else _Entries
-        return self.pages(EntrySerializer, kind(version.model, entry.digest, f"{path}/" if path else ""))
+        kind = Files if self.request.query_params.get("recursive") == "true" else Entries
+        return self.pages(EntrySerializer, _Shown(kind(version.model, entry.digest, path)))
 
 
-class _Entries:
-    """The entries of a directory as a paginator sees them: counted without being read, and looked up by the page."""
+class _Shown:
+    """A list of entries as a paginator sees it, in the shape of our JSON."""
 
-    def __init__(self, model: RegisteredModel, directory: str, prefix: str) -> None:
-        self.model = model
-        self.directory = directory
-        self.prefix = prefix
-
-    @cached_property
-    def content(self) -> bytes:
-        return Tree.objects.content_of(self.directory)
+    def __init__(self, entries: Entries) -> None:
+        self.entries = entries
 
     def __len__(self) -> int:
-        return trees.count(self.content)
+        return len(self.entries)
 
     def __getitem__(self, part: slice) -> list[dict[str, Any]]:
-        places = self.places(part.start, part.stop)
-        brought = bringers(self.model, [(place.path, place.entry.digest) for place in places])
-        return [_shown(place, brought.get((place.path, place.entry.digest))) for place in places]
-
-    def places(self, start: int, stop: int) -> list[trees.Place]:
-        return [trees.Place(f"{self.prefix}{entry.name}", entry) for entry in trees.entries(self.content, start, stop)]
+        return [_shown(row) for row in self.entries[part]]
 
 
-class _Files(_Entries):
-    """The files of a directory and of all below it, likewise."""
-
-    def __len__(self) -> int:
-        return Tree.objects.files_below(self.directory)
-
-    def places(self, start: int, stop: int) -> list[trees.Place]:
-        return trees.files_between(Tree.objects.contents_of, self.directory, start, stop, prefix=self.prefix)
-
-
-def _shown(place: trees.Place, version: int | None) -> dict[str, Any]:
-    entry = place.entry
+def _shown(row: Row) -> dict[str, Any]:
+    entry = row.entry
     return {
-        "path": place.path,
-        "name": place.path.rpartition("/")[2],
+        "path": row.path,
+        "name": row.path.rpartition("/")[2],
         "type": "directory" if entry.is_directory else "file",
         "mode": entry.mode,
         "size": entry.size,
         "digest": entry.digest,
-        "version": version,
+        "version": row.version,
     }

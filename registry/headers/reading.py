@@ -78,6 +78,16 @@ class Header:
     def parameters(self) -> int:
         return sum(tensor.parameters for tensor in self.tensors)
 
+    @property
+    def dtypes(self) -> dict[str, dict[str, int]]:
+        """How many tensors and parameters there are of each dtype."""
+        found: dict[str, dict[str, int]] = {}
+        for tensor in self.tensors:
+            told = found.setdefault(tensor.dtype, {"tensors": 0, "parameters": 0})
+            told["tensors"] += 1
+            told["parameters"] += tensor.parameters
+        return found
+
 
 class Reader:
     """Reads forward through a stream of `size` bytes; BadHeader behind its end, and after `limit` bytes.
