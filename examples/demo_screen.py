@@ -56,7 +56,8 @@ def what_is_there(url: str, model: str, password: str, data: Path) -> str:
     return f"""
 {bold("Everything worked.")} Have a look:
 
-   {url}/         the models, in the browser
+   {url}/         what happened, and the models, in the browser
+   {url}/{model}/   what was trained just now
    {url}/docs/    the API, to try out: sign in and authorize
    {url}/admin/   the admin, as operator@example.org
 

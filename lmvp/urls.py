@@ -32,6 +32,7 @@ from registry.api import (
 )
 from registry.api.rooms import Room
 from registry.api.schema import redoc_page, schema_view, swagger_page
+from registry.web import home
 from registry.web import routes as registry_pages
 from registry.web import views as pages
 
@@ -120,7 +121,7 @@ registry_routes = [
 ]
 
 urlpatterns = [
-    path("", pages.home, name="home"),
+    registry_pages.at("", home.home, "home"),
     path("invitations/accept/", pages.accept_invitation, name="invitation"),
     *page_routes,
     path("auth/", include(auth_routes)),

@@ -30,7 +30,11 @@ class Page:
 
 
 PAGES = {
+    "search": Page("/search/?q=digits", "anyone"),
+    "new-project": Page("/projects/new/", "signed in"),
     "project": Page("/vision/"),
+    "new-model": Page("/vision/-/models/new/", "contributor"),
+    "project-metrics": Page("/vision/-/metrics/"),
     "trash": Page("/trash/", "signed in"),
     "undelete-project": Page("/trash/vision/undelete/", "owner", posts_only=True),
     "members": Page("/vision/-/members/"),

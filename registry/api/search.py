@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -15,13 +15,10 @@ from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.pagination import NumberedPages
 from registry.api.rooms import Room
-from registry.errors import Invalid
-from registry.models import Blob, Occurrence, Project, RegisteredModel, Version
-from registry.models.search import MOST_RESULTS, TYPES, Query, Scope, search, still_there
-from registry.services.projects import find_project
-from registry.services.registered_models import find_model
+from registry.models import Occurrence, Project, RegisteredModel, Version
+from registry.models.search import MOST_RESULTS, TYPES
+from registry.services.search import load, search
 
-MOST_CHARACTERS = 200
 RESULTS = [
     {
         "type": "model",
@@ -89,58 +86,13 @@ class SearchViewSet(Room):
         ],
     )
     def list(self, request: Request) -> Response:
-        query = _query(request.query_params.get("q", ""))
-        wanted = request.query_params.get("type")
-        if wanted and wanted not in TYPES:
-            raise Invalid(
-                "invalid_type",
-                f"There is nothing of the type “{wanted[:40]}”. Say {', '.join(TYPES)}, or leave it out.",
-            )
+        said = {name: request.query_params.get(name, "") for name in ("project", "model")}
+        wanted = request.query_params.get("type", "")
+        found = search(actor=request.user, said=request.query_params.get("q", ""), wanted=wanted, **said)
         pages = Ranked()
-        found = pages.paginate_queryset(search(query, self._scope(request), [wanted] if wanted else TYPES), request)
-        shown = SearchSerializer(_load(found or []), many=True, context=self.get_serializer_context())
+        rows = load(pages.paginate_queryset(found, request) or [])
+        shown = SearchSerializer(rows, many=True, context=self.get_serializer_context())
         return pages.get_paginated_response(shown.data)
-
-    def _scope(self, request: Request) -> Scope:
-        """Everything that the caller may see, or what of it was named."""
-        project, model = request.query_params.get("project"), request.query_params.get("model")
-        if model:
-            named, _, name = model.rpartition("/")
-            there = find_model(actor=request.user, project=named or project or "", name=name)
-            return Scope([there.project_id], there.pk)
-        if project:
-            return Scope([find_project(actor=request.user, name=project).pk])
-        return Scope(list(Project.objects.visible_to(request.user).order_by().values_list("pk", flat=True)))
-
-
-def _query(said: str) -> Query:
-    if len(said) > MOST_CHARACTERS:
-        raise Invalid("query_too_long", f"Search for {MOST_CHARACTERS} characters at most: a few words are enough.")
-    query = Query.read(said)
-    if not query.terms:
-        raise Invalid("empty_query", "Say what to look for: ?q= takes words, “quoted phrases” or a digest.")
-    return query
-
-
-def _load(found: Sequence[tuple[str, int]]) -> list[Any]:
-    """Return the rows of one page; what is gone is left out, so that a page may be short.
-
-    In a fixed number of queries, but for files whose versions are in the trash: some for each of their models.
-    """
-    rows: dict[str, Any] = {
-        "project": Project.objects.all(),
-        "model": RegisteredModel.objects.select_related("project"),
-        "version": Version.objects.select_related("model__project"),
-        "file": Occurrence.objects.select_related("model__project", "first_version"),
-    }
-    by_type = {kind: rows[kind].in_bulk([pk for of, pk in found if of == kind]) for kind in rows}
-    numbers = still_there(by_type["file"].values())
-    by_type["file"] = {pk: file for pk, file in by_type["file"].items() if pk in numbers}
-    files = by_type["file"].values()
-    sizes = dict(Blob.objects.filter(pk__in={file.digest for file in files}).values_list("pk", "size"))
-    for file in files:
-        file.size, file.number = sizes.get(file.digest), numbers[file.pk]
-    return [by_type[kind][pk] for kind, pk in found if pk in by_type[kind]]
 
 
 # --- What each type shows

@@ -11,9 +11,12 @@ from django.db import connections, models
 from django.db.models import Exists, Func, OuterRef, Q, Value
 from django.db.models.lookups import GreaterThan, LessThan
 
+from registry.models.newest import few_of_each
 from registry.series import Series, thin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from registry.models.versions import RegisteredModel, Version
 
 MOST_STEPPED = 10_000  # names of series, of all versions of a page together
@@ -136,6 +139,22 @@ class MetricQuerySet(models.QuerySet[Any]):
             cursor.execute(NEWEST, [model.pk, model.pk, model.pk, MOST_NAMES])
             ids = [row for (row,) in cursor.fetchall() if row is not None]
         return self.filter(pk__in=ids).order_by("name")
+
+    def first_of(self, versions: Iterable[int], most: int) -> MetricQuerySet:
+        """So many of the rows that stand for a name in each of these versions, by name."""
+        rows = self.filter(latest=True).order_by("name")
+        return self.filter(pk__in=few_of_each(rows.filter(version=version)[:most] for version in versions))
+
+    def with_range(self) -> MetricQuerySet:
+        """Annotate each number with `lowest` and `highest`, the keys of the rows that have the least and the greatest value
+        of its name among the model's versions that are not in the trash."""
+        same = self.model.objects.filter(
+            model=models.OuterRef("model"), name=models.OuterRef("name"), latest=True, version__trashed_at=None
+        ).filter(value__isnull=False)
+        return self.annotate(
+            lowest=models.Subquery(same.order_by("value", "version_id").values("pk")[:1]),
+            highest=models.Subquery(same.order_by("-value", "-version_id").values("pk")[:1]),
+        )
 
     def values_of(self, versions: Collection[int], names: Collection[str]) -> dict[int, dict[str, float | str]]:
         """Return, by the versions' ids, the latest values of these names: one query."""

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from django.urls import reverse
 from django.utils import timezone
 
@@ -55,6 +55,16 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         """Annotate each project with `role`: the actor's own, or None."""
         mine = Membership.objects.filter(project=models.OuterRef("pk"), user=actor.pk)
         return self.annotate(role=models.Subquery(mine.values("role")[:1]))
+
+    def of_member(self, user: User) -> ProjectQuerySet:
+        """Those that a user is a member of, with the `role` and, as `since`, when the newest of their `lines` changed."""
+        live = Q(models__trashed_at=None)
+        mine = self.filter(memberships__user=user, trashed_at=None).annotate(
+            role=models.F("memberships__role"),
+            lines=models.Count("models", filter=live),
+            since=Coalesce(models.Max("models__updated_at", filter=live), models.F("created_at")),
+        )
+        return mine.order_by("-since", "name")
 
     def in_trash(self) -> ProjectQuerySet:
         """Those that can still be taken back, the newest first."""

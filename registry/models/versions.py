@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +21,7 @@ from django.urls import reverse
 from registry.ancestry import Divergence, Edges, common_ancestors, divergence
 from registry.models.content import Tree
 from registry.models.metrics import MetricQuerySet
+from registry.models.newest import few_of_each
 from registry.models.projects import Membership, Project
 
 if TYPE_CHECKING:
@@ -97,6 +98,17 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
         """With the project, and the heads and aliases with their versions: a fixed number of queries."""
         shown = Ref.objects.exclude(kind=Ref.Kind.TAG).select_related("version")
         return self.select_related("project").prefetch_related(models.Prefetch("refs", shown))
+
+    def with_heads(self) -> RegisteredModelQuerySet:
+        """With the project, and as `heads` the aliases and the default branch, with their versions: all that a row shows."""
+        default = Q(kind=Ref.Kind.BRANCH, name=models.F("model__default_branch"))
+        shown = Ref.objects.filter(Q(kind=Ref.Kind.ALIAS) | default).select_related("version")
+        refs = shown.defer("version__metadata_json").order_by("name")
+        return self.select_related("project").prefetch_related(models.Prefetch("refs", refs, to_attr="heads"))
+
+    def newest_first(self) -> RegisteredModelQuerySet:
+        """Those whose newest version came last, first."""
+        return self.order_by("-updated_at", "-pk")
 
 
 class RegisteredModel(models.Model):
@@ -188,6 +200,16 @@ class VersionQuerySet(models.QuerySet["Version"]):
     def in_trash(self) -> VersionQuerySet:
         """Those that can still be taken back, the newest first."""
         return self.filter(trashed_at__isnull=False, purged_at=None).order_by("-trashed_at", "-number")
+
+    def newest_keys_of(self, models: Iterable[RegisteredModel], most: int) -> list[int]:
+        """The keys of so many of the newest of each model that are not in the trash."""
+        rows = self.filter(trashed_at=None)
+        return few_of_each(rows.filter(model=model).order_by("-number")[:most] for model in models)
+
+    def newest_of(self, models: Iterable[RegisteredModel], most: int) -> VersionQuerySet:
+        """So many of the newest of each model that are not in the trash, with their place."""
+        keys = self.newest_keys_of(models, most)
+        return self.filter(pk__in=keys).select_related("model__project").defer("metadata_json").order_by("-pk")
 
     def with_figures(self) -> VersionQuerySet:
         """With the number and size of the files: all that an answer needs beside `surroundings_of`."""
@@ -435,6 +457,13 @@ class Ref(models.Model):
 
 
 class RefMoveQuerySet(models.QuerySet["RefMove"]):
+    def newest_of(self, refs: Sequence[Ref], most: int) -> RefMoveQuerySet:
+        """So many of the newest moves of each of these names, with who moved them, and between which versions."""
+        of_each = (self.filter(model=ref.model_id, kind=ref.kind, name=ref.name) for ref in refs)
+        rows = self.filter(pk__in=few_of_each(moves.order_by("-id")[:most] for moves in of_each))
+        around = rows.select_related("actor", "model__project", "from_version", "to_version")
+        return around.defer("from_version__metadata_json", "to_version__metadata_json").order_by("-id")
+
     def of(self, model: RegisteredModel, kind: str, name: str) -> RefMoveQuerySet:
         return self.filter(model=model, kind=kind, name=name)
 

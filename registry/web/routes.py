@@ -19,10 +19,12 @@ from registry.web import (
     metrics,
     model_settings,
     overview,
+    project_metrics,
     project_settings,
     projects,
     publishing,
     refs,
+    search,
     trash,
     trees,
     version_actions,
@@ -85,9 +87,13 @@ REF = MODEL + "refs/<kind:kind>/<str:name>/"
 COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 
 routes = [
+    at("search/", search.results, "search"),
+    at("projects/new/", projects.new_project, "new-project"),
+    at(PROJECT, projects.overview, "project"),
+    at(PROJECT + "-/models/new/", projects.new_model, "new-model"),
+    at(PROJECT + "-/metrics/", project_metrics.overview, "project-metrics"),
     at("trash/", trash.projects, "trash"),
     at("trash/<slug:project>/undelete/", trash.take_project_back, "undelete-project"),
-    at(PROJECT, projects.overview, "project"),
     at(PROJECT + "-/members/", members.overview, "members"),
     at(PROJECT + "-/members/add/", members.add, "add-member"),
     at(PROJECT + "-/members/invite/", members.invite, "invite-member"),

@@ -1,4 +1,4 @@
-"""The pages of the registry: words, layout, redirects. Rules are in the services."""
+"""The pages behind mailed links and refused forms, and what tells an operator that the server is well."""
 
 from __future__ import annotations
 
@@ -9,33 +9,11 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from accounts.errors import Refusal
 from registry import storage
-from registry.models import Project, RegisteredModel
-from registry.services import members, projects
-
-NEWEST = 20
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """The first screen: where to sign in, where the API is, and the newest models that the visitor may see."""
-    mine = []
-    if request.user.is_authenticated:
-        projects.ensure_personal_project(actor=request.user)
-        mine = list(
-            Project.objects.visible_to(request.user).filter(memberships__user=request.user).with_role_of(request.user)
-        )
-    newest = RegisteredModel.objects.visible_to(request.user).for_listing().order_by("-updated_at")[:NEWEST]
-    return render(request, "registry/home.html", {"models": [_line(model) for model in newest], "projects": mine})
-
-
-def _line(model: RegisteredModel) -> dict[str, object]:
-    refs = list(model.refs.all())
-    head = next((ref.version for ref in refs if ref.kind == "branch" and ref.name == model.default_branch), None)
-    return {"model": model, "latest": head, "aliases": [ref for ref in refs if ref.kind == "alias"]}
+from registry.services import members
 
 
 @never_cache
