@@ -31,6 +31,7 @@ from server import ROOT
 
 MOST_MS = 150
 NAME, MODEL = "bench", "sweep"
+PATH = "weights.npz"
 MEMBER, NOBODY = "member", "nobody"
 
 # One line a page: its name, its address ({m}: the model's, {n}: the number of a version in the middle), who looks.
@@ -50,6 +51,27 @@ PAGES = [
     ("graph, deep page", "{m}graph/?before={n}", MEMBER),
     ("a metric over all versions", "{m}metrics/?metric=loss", MEMBER),
     ("a metric on a branch", "{m}metrics/?metric=loss&branch=main", MEMBER),
+    ("files", "{m}versions/{n}/tree/", MEMBER),
+    ("a file", "{m}versions/{n}/files/{f}", MEMBER),
+    ("refs", "{m}refs/", MEMBER),
+    ("history of an alias", "{m}refs/alias/production/", MEMBER),
+    ("history of a branch", "{m}refs/branch/main/", MEMBER),
+    ("merge", "{m}merge/", MEMBER),
+    ("compare, the form", "{m}compare/", MEMBER),
+    ("compare neighbours", "{m}compare/{p}...{n}/", MEMBER),
+    ("compare five", "{m}compare/?versions=1,2,3,{n},latest", MEMBER),
+    ("lineage of a version", "{m}versions/{n}/lineage/", MEMBER),
+    ("publish", "{m}publish/", MEMBER),
+    ("settings of a model", "{m}settings/", MEMBER),
+    ("trash of a model", "{m}trash/", MEMBER),
+    ("search, a word of all versions", "/search/?q=sweep", MEMBER),
+    ("search as one types", "/search/?q=swe&fragment=1", MEMBER),
+    ("metrics of a project", f"/{NAME}/-/metrics/", MEMBER),
+    ("members", f"/{NAME}/-/members/", MEMBER),
+    ("activity", f"/{NAME}/-/activity/", MEMBER),
+    ("activity of one version", f"/{NAME}/-/activity/?subject={NAME}/{MODEL}%20v{{n}}", MEMBER),
+    ("artifacts", f"/{NAME}/-/artifacts/", MEMBER),
+    ("account", "/account/", MEMBER),
 ]
 
 
@@ -151,7 +173,7 @@ def measure(count: int, times: int) -> dict[str, Any]:
     clients[MEMBER].force_login(User.objects.get(username=NAME))
     found: dict[str, Any] = {}
     for name, address, who in PAGES:
-        place = address.format(m=f"/{NAME}/{MODEL}/", n=count // 2)
+        place = address.format(m=f"/{NAME}/{MODEL}/", n=count // 2, p=count // 2 - 1, f=PATH)
         with CaptureQueriesContext(connection) as captured:
             response = clients[who].get(place)
         queries = len(captured)
