@@ -48,7 +48,7 @@ def register(page: Page, username: str) -> None:
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 def test_a_newcomer_registers_verifies_and_signs_in(new_visitor, script) -> None:
     page = new_visitor(java_script_enabled=script).goto("/")
-    page.get_by_role("link", name="Register").first.click()
+    page.get_by_role("button", name="Register").first.click()
     register(page, "erin")
     page.goto(mailed_address())
     press(page, "Verify my address")

@@ -13,7 +13,7 @@ list.hidden = true;
 list.setAttribute("role", "listbox");
 list.setAttribute("aria-label", "Found");
 told.className = "hidden-label";
-told.setAttribute("role", "status");
+told.setAttribute("aria-live", "polite"); // no role of its own: the page has a status too
 box.after(list, told);
 for (const [name, value] of Object.entries({ role: "combobox", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list", "aria-haspopup": "listbox" })) {
   box.setAttribute(name, value);
