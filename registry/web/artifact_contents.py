@@ -90,10 +90,14 @@ def _read(preview: Preview, stream: BinaryIO) -> None:
 def _parse(preview: Preview) -> None:
     try:
         value = json.loads(preview.text)
-        check_levels(value, MOST_LEVELS)
-        json.dumps(value, ensure_ascii=False).encode()  # JSON can spell broken Unicode, and no page can say it
     except (ValueError, RecursionError):
-        preview.problem = "This is not the JSON that its media type promises, or such that it cannot be shown in order."
+        preview.problem = "This is not the JSON that its media type promises."
+        return
+    try:
+        check_levels(value, MOST_LEVELS)
+        json.dumps(value, ensure_ascii=False).encode()
+    except ValueError:  # JSON can spell broken Unicode, and no page can say it
+        preview.problem = "This JSON is nested too deeply to be put in order, or has a text of broken Unicode."
     else:
         preview.value, preview.text = value, ""
 

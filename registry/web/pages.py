@@ -63,6 +63,9 @@ def page(view: View) -> View:
             return kept_out(request, error)
         except (Refusal, ValidationError, MultipleObjectsReturned, Lost, OperationalError) as error:
             return refused(request, error)
+        response.setdefault(
+            "Cache-Control", "private, no-cache"
+        )  # it is for its visitor, as long as that one is signed in
         return not_by_this_method(request, response["Allow"]) if response.status_code == 405 else response
 
     return gzip_page(answered)
