@@ -141,3 +141,98 @@ def test_nothing_is_called_by_a_nul_wherever_it_stands(client: Client) -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_no_place_makes_a_page_fail(client: Client, place: str) -> None:
     assert statuses(client, [place.format(said=said) for said in VALUES]) == {}
+
+
+SENT = [
+    "a\0b",
+    "\ud800".encode("utf-8", "surrogatepass"),
+    "9" * 30,
+    "-1",
+    "1e400",
+    "²",
+    "a" * 5000,
+    "[" * 100_000,
+    '{"a": "\\ud800", "\\u0000": 1e999}',
+    "a = [" + "[" * 100_000 + "\nb = 1e999\nc = " + "9" * 5000,
+    'a = "\\ud800"\n\\ud800 = 1',
+    '[{"path": "\\ud800", "sha256": "\\u0000"}]',
+    "<script>",
+    "0001-01-01T00:00:00+14:00",
+]
+FIELDS = [
+    "active",
+    "add-role",
+    "add-username",
+    "alias",
+    "base",
+    "branch",
+    "comment",
+    "confirm",
+    "default_branch",
+    "description",
+    "direction",
+    "email",
+    "expected",
+    "files",
+    "flag",
+    "invite-email",
+    "invite-role",
+    "keep_best",
+    "keep_days",
+    "keep_last",
+    "key",
+    "kind",
+    "listed",
+    "message",
+    "metadata",
+    "metric",
+    "metrics",
+    "name",
+    "number",
+    "on",
+    "others",
+    "reason",
+    "revision",
+    "role",
+    "seen_source",
+    "seen_target",
+    "sha256",
+    "source",
+    "step",
+    "tag",
+    "target",
+    "value",
+    "visibility",
+]
+FORMS = [name for name, page in PAGES.items() if page.posts_only]
+FORMS += ["publish", "new-project", "new-model", "project-settings", "model-settings", "new-ref", "merge", "retention"]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_no_form_makes_a_page_fail(client: Client, name: str) -> None:
+    address = PAGES[name].address
+    usual = {"name": "n", "alias": "", "base": "parent", "kind": "model", "visibility": "private", "value": "1"}
+    failed = []
+    for said in SENT:
+        for form in (dict.fromkeys(FIELDS, said), *(usual | {field: said} for field in FIELDS if field in _read(name))):
+            status = client.post(address, form).status_code
+            if status not in ANSWERS | {405, 409, 410, 413}:
+                failed.append(
+                    (said[:40], [field for field in form if field not in usual or form[field] == said][:3], status)
+                )
+    assert failed == []
+
+
+def _read(name: str) -> list[str]:
+    """The fields that are sent one by one, where the others would be refused first."""
+    one_by_one = {
+        "publish": ["metrics", "metadata", "listed", "message", "key", "branch", "alias", "tag"],
+        "log-metric": ["name", "value", "step"],
+        "new-model": ["name", "description", "default_branch"],
+        "new-project": ["name", "description"],
+        "new-ref": ["name", "revision", "comment"],
+        "alias-version": ["name", "comment"],
+        "add-member": ["add-username"],
+        "invite-member": ["invite-email"],
+    }
+    return one_by_one.get(name, [])
