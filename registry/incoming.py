@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -160,12 +160,13 @@ class Partial(Incoming):
             os.fsync(self._file.fileno())
             sync_directory(self.path.parent)
 
-    def hash_again(self) -> None:
-        """Read what came in other parts, so that the digest is that of the whole file."""
+    def hash_again(self, *, meanwhile: Callable[[], object]) -> None:
+        """Read what came in other parts, so that the digest is that of the whole file; call `meanwhile` now and then."""
         if not self.in_one_part:
             with self.path.open("rb") as file:
                 for chunk in chunks_of(file):
                     self._hasher.update(chunk)
+                    meanwhile()
             self.in_one_part = True
 
     def close(self) -> None:

@@ -6,6 +6,8 @@ import hashlib
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from registry import incoming
@@ -209,3 +211,14 @@ def test_a_sender_that_was_silent_too_long_is_succeeded_and_writes_no_more(uploa
         resuming.append(upload=upload, offset=0, chunks=silent())
     assert refused.value.fields == {"offset": 20}
     assert part_of(upload) == BYTES[:20]
+
+
+def test_a_sender_that_hashes_the_whole_of_a_file_keeps_its_lease(upload, settings) -> None:
+    resuming.append(upload=upload, offset=0, chunks=[BYTES[:10]])
+    settings.UPLOAD_LEASE = timedelta(0)  # renewed at every chunk, of the bytes that come and of those that are read
+    with CaptureQueriesContext(connection) as queries:
+        resuming.append(upload=Upload.objects.get(), offset=10, chunks=[BYTES[10:]])
+    written = [one["sql"].partition(" WHERE ")[0] for one in queries if one["sql"].startswith("UPDATE")]
+    assert (
+        len([sql for sql in written if "leased_until" in sql and "offset" not in sql]) == 3
+    )  # taken, and twice renewed

@@ -46,6 +46,16 @@ def test_a_form_without_its_token_is_refused_and_leaves_nothing(cast, model, bob
     assert list(settings.INCOMING_DIR.iterdir()) == []
 
 
+@pytest.mark.parametrize("who", [None, "charlie", "dave"])
+def test_no_byte_of_somebody_who_may_not_publish_is_kept(cast, model, settings, who) -> None:
+    client = Client()
+    if who:
+        client.force_login(getattr(cast, who))
+    answer = client.post(PAGE, {"base": "parent", "files": [SimpleUploadedFile("a", b"1")]})
+    assert answer.status_code == {None: 302, "charlie": 404, "dave": 403}[who]
+    assert not settings.INCOMING_DIR.exists()
+
+
 def test_a_form_that_broke_off_publishes_nothing(cast, model, bob, settings) -> None:
     token = str(bob.get(PAGE).context["csrf_token"])
     body = (

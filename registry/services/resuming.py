@@ -79,7 +79,7 @@ def append(*, upload: Upload, offset: int, chunks: Iterable[bytes]) -> Upload:
         _write(partial, lease, chunks)
         upload.offset = partial.size
         if partial.size == upload.size:
-            _finish(upload, partial)
+            _finish(upload, partial, lease)
     finally:
         partial.close()
     return upload
@@ -111,8 +111,8 @@ def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
     lease.commit(partial, and_end=partial.size < partial.limit)
 
 
-def _finish(upload: Upload, partial: Partial) -> None:
-    partial.hash_again()
+def _finish(upload: Upload, partial: Partial, lease: _Lease) -> None:
+    partial.hash_again(meanwhile=lambda: lease.hold(partial))  # a large file takes longer than a lease lasts
     try:
         partial.check(sha256=upload.sha256, size=upload.size)
     except Invalid:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,7 +16,7 @@ from registry import connections, frames
 from registry.cards import CARD, Card, read_card
 from registry.diffs.text import begins_readable
 from registry.errors import Invalid
-from registry.frames import NoReader, NoTable
+from registry.frames import NoReader, NoTable, Row
 from registry.headers.formats import read_header
 from registry.headers.reading import BadHeader, Header, Tensor
 from registry.images import image_type
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 SNIFFED = 8192
 MOST_TEXT = 256 * 1024  # bytes of a text on a page
 MOST_LINES = 5000
+MOST_ORDERED = 512 * 1024  # characters of JSON put in order: what is nested deeply would be mostly blanks
+MOST_TABLE = 64 * 2**20  # bytes of CSV read for a page
 ROWS = 50  # of a table on one page
 TENSORS = 100
 MOST_ROWS = 10_000  # of a table: those behind them would be read through for every page
@@ -124,6 +127,8 @@ def _table(file: BinaryIO, ending: str, start: int) -> View:
         raise Invalid("invalid", f"The first {MOST_ROWS:,} rows are shown here. Download the file to see the others.")
     file.seek(0)
     columns, rows = frames.from_csv(file) if ending == "csv" else frames.from_parquet(file)
+    if ending == "csv":
+        rows = _bounded(rows, file)
     found = list(islice(rows, start, start + ROWS + 1))
     return View(
         "table",
@@ -134,6 +139,14 @@ def _table(file: BinaryIO, ending: str, start: int) -> View:
         more=len(found) > ROWS and start + ROWS < MOST_ROWS,
         cut=len(found) > ROWS and start + ROWS >= MOST_ROWS,
     )
+
+
+def _bounded(rows: Iterable[Row], file: BinaryIO) -> Iterator[Row]:
+    """Yield rows as long as not too much of the file was read for them: 10,000 can be 40 GB."""
+    for row in rows:
+        if file.tell() > MOST_TABLE:
+            raise NoTable(f"its rows up to here take more than the {MOST_TABLE:,} bytes that are read")
+        yield row
 
 
 def _cell(value: Any) -> str:
@@ -167,9 +180,30 @@ def _json(text: str) -> View:
     """Return JSON in order, a line for each value; as it is where it is none, or would lose something so."""
     try:
         said = json.loads(text, object_pairs_hook=_once)
-        return View("json", text=json.dumps(said, indent=2, ensure_ascii=False))
+        ordered, cut = in_order(said)
+        return View("json", text=ordered, cut=cut)
     except (ValueError, RecursionError) as error:
         return View("text", text=text, problem=f"This is no JSON that can be put in order: {error}.")
+
+
+def in_order(value: Any) -> tuple[str, bool]:
+    """Return JSON with a line for each value, and whether it was cut: 256 KiB, deep enough, would be 80 MB of blanks.
+
+    Raises ValueError for a text of broken Unicode, which JSON can spell and no page can say.
+    """
+    pieces, length, lines, cut = list[str](), 0, 1, False
+    for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        length, lines = length + len(piece), lines + piece.count("\n")
+        cut = length > MOST_ORDERED or lines > MOST_LINES
+        if cut:
+            break
+        pieces.append(piece)
+    text = "".join(pieces)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text in it is broken Unicode") from None
+    return text, cut
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

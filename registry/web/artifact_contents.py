@@ -9,11 +9,13 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from registry import frames, storage, typed_data
+from registry.digests import check_levels
 from registry.models import Artifact
 from registry.typed_data import BYTES, CSV, FRAME, JSON, PARQUETS
 
 MOST_ROWS = 20
 MOST_COLUMNS = 40
+MOST_LEVELS = 100  # of JSON
 MOST_BYTES = 20_000  # of a text, or of JSON
 MOST_GROUP_BYTES = 32 * 2**20  # of a Parquet file, read for these few rows
 TABLES: dict[str, Callable[[BinaryIO], frames.Table]] = {
@@ -87,11 +89,17 @@ def _read(preview: Preview, stream: BinaryIO) -> None:
 
 def _parse(preview: Preview) -> None:
     try:
-        preview.value = json.loads(preview.text)
+        value = json.loads(preview.text)
     except (ValueError, RecursionError):
         preview.problem = "This is not the JSON that its media type promises."
+        return
+    try:
+        check_levels(value, MOST_LEVELS)
+        json.dumps(value, ensure_ascii=False).encode()
+    except ValueError:  # JSON can spell broken Unicode, and no page can say it
+        preview.problem = "This JSON is nested too deeply to be put in order, or has a text of broken Unicode."
     else:
-        preview.text = ""
+        preview.value, preview.text = value, ""
 
 
 def _fill(preview: Preview, table: Callable[[], frames.Table]) -> None:

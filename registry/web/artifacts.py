@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from registry import ulids
 from registry.models import Artifact, Hierarchy, Version
+from registry.services import viewing
 from registry.typed_data import RUNS
 from registry.web.artifact_contents import preview_of
 from registry.web.pages import show
@@ -89,7 +89,7 @@ def artifact(request: HttpRequest, project: str, artifact: str) -> HttpResponse:
         run=_run(found.data),
         rest=_rest(found.data),
         preview=preview_of(found),
-        raw=json.dumps(found.data, ensure_ascii=False, indent=2),
+        raw="{}{}".format(*_in_order(found.data)),
         linked=found.version if found.version_seen else None,
     )
 
@@ -169,12 +169,17 @@ def _rest(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in shown}
 
 
+def _in_order(data: Mapping[str, Any]) -> tuple[str, str]:
+    text, cut = viewing.in_order(data)
+    return text, "\n… and more, in the page's twin" if cut else ""
+
+
 def _time(said: Any) -> datetime | None:
     try:
         found = datetime.fromisoformat(said)
-    except (TypeError, ValueError):
+        return found.astimezone(timezone.utc) if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError, OverflowError):  # the first and the last hours there are, elsewhere on earth
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _duration(seconds: Any) -> str:

@@ -69,6 +69,7 @@ def raw(request: HttpRequest, project: str, model: str, revision: str, path: str
     etag = f'"{entry.digest}"'
     unchanged = get_conditional_response(request, etag=etag)
     if unchanged is not None:
+        unchanged["Content-Security-Policy"] = NEVER_ACTIVE  # a browser may take its headers for the page that it kept
         return unchanged
     downloads.note(actor=request.user, version=version)
     connections.release()  # from here on bytes are read

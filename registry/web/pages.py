@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
@@ -50,7 +51,8 @@ def page(view: View) -> View:
     @functools.wraps(view)
     def answered(request: HttpRequest, *args: Any, **place: Any) -> HttpResponseBase:
         try:
-            if any("\0" in str(said) for said in (*place.values(), *request.GET.values())):
+            asked = chain.from_iterable([name, *values] for name, values in request.GET.lists())
+            if any("\0" in str(said) for said in chain(place.values(), asked)):
                 raise Http404  # nothing is called so, and PostgreSQL would not look it up
             response = view(request, *args, **place)
         except Moved as moved:
@@ -61,6 +63,9 @@ def page(view: View) -> View:
             return kept_out(request, error)
         except (Refusal, ValidationError, MultipleObjectsReturned, Lost, OperationalError) as error:
             return refused(request, error)
+        response.setdefault(
+            "Cache-Control", "private, no-cache"
+        )  # it is for its visitor, as long as that one is signed in
         return not_by_this_method(request, response["Allow"]) if response.status_code == 405 else response
 
     return gzip_page(answered)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.encoding import escape_uri_path
 
 from registry.models import Project, RegisteredModel, Version
 from registry.permissions import Action, can
@@ -93,4 +94,4 @@ def _stay(request: HttpRequest, *names: str) -> None:
     if parts[1 : 1 + len(names)] != list(names) and request.method in ("GET", "HEAD"):
         parts[1 : 1 + len(names)] = names
         query = request.META.get("QUERY_STRING", "")
-        raise Moved("/".join(parts) + (f"?{query}" if query else ""))
+        raise Moved(escape_uri_path("/".join(parts)) + (f"?{query}" if query else ""))

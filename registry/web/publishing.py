@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
+from registry import connections
 from registry.arriving import ArrivedFile, HashingUploadHandler, read_form
 from registry.models import Ref, Version
 from registry.permissions import Action, require
@@ -29,16 +30,23 @@ def publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
     arriving = HashingUploadHandler(request)
     try:
         if request.method == "POST":
+            _place(request, project, model)  # before a byte of strangers is kept
+            connections.release()
             read_form(request, arriving)
         return _publish(request, project, model)
     finally:
         arriving.discard()
 
 
-@csrf_protect
-def _publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
+def _place(request: HttpRequest, project: str, model: str) -> Place:
     place = model_at(request, project, model)
     require(request.user, Action.PUBLISH, place.project)
+    return place
+
+
+@csrf_protect
+def _publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
+    place = _place(request, project, model)  # anew: while files came, somebody may have been taken out
     assert place.model
     given = {"branch": request.GET.get("branch") or place.model.default_branch, "key": secrets.token_urlsafe(16)}
     form = PublicationForm(request.POST if request.method == "POST" else None, initial=given)

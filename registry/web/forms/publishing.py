@@ -33,7 +33,7 @@ def value_of(text: str) -> Any:
     """Return a number, a truth value or another JSON value, and what is none as the text that it is."""
     try:
         return json.loads(text, parse_constant=_no_number)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
