@@ -25,8 +25,7 @@ from registry.web.forms.versions import (
     RestoreForm,
     TagForm,
 )
-from registry.web.pages import act
-from registry.web.pages import attempt as attempted
+from registry.web.pages import act, attempt
 from registry.web.places import VersionPlace, model_at, version_at
 from registry.web.versions import page_of
 
@@ -52,7 +51,7 @@ def _for(action: Action) -> Callable[[Doing], Callable[..., HttpResponse]]:
 def _tried(place: VersionPlace, form: Form, work: Callable[[Said], Any], done: str) -> HttpResponse:
     """Do it and go on, or show the version again with what is wrong in the form. `done` is filled from what was said."""
     version = place.version
-    if form.is_valid() and attempted(form, work):
+    if form.is_valid() and attempt(form, work):
         messages.success(place.request, done.format(**form.cleaned_data, number=version.number))
         return redirect(version)
     return page_of(place, failed=form)
@@ -100,7 +99,7 @@ def restore(place: VersionPlace) -> HttpResponse:
         about = {"revision": str(old.number), "branch": branch, "message": message, "expected": number}
         made.append(restoring.restore_to_branch(actor=place.request.user, model=model, **about))  # type: ignore[arg-type]
 
-    if not (form.is_valid() and attempted(form, work)):
+    if not (form.is_valid() and attempt(form, work)):
         return page_of(place, failed=form)
     (version, fresh), name = made[0], form.cleaned_data["branch"][0]
     version.model = model
