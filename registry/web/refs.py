@@ -17,7 +17,8 @@ from registry import active
 from registry.ancestry import distances
 from registry.errors import Invalid
 from registry.models import Ref, RefMove, RegisteredModel, VersionParent
-from registry.models.versions import RefMoveQuerySet
+from registry.models.names import refs_of
+from registry.models.ref_moves import RefMoveQuerySet
 from registry.moments import read_moment
 from registry.permissions import Action
 from registry.services import refs
@@ -72,7 +73,7 @@ def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
 
 
 def _section(request: HttpRequest, model: RegisteredModel, kind: Ref.Kind, *, alone: bool) -> Section:
-    rows = model.refs.of_kind(kind)
+    rows = refs_of(model, kind)
     first: list[Ref] = []
     if kind == Ref.Kind.BRANCH:
         first = list(rows.filter(name=model.default_branch))
@@ -130,7 +131,7 @@ def _history(
     model = place.model
     moves = RefMove.objects.of(model, kind, name)
     newest = list(moves.for_listing()[: MOST_SPANS + 1])
-    ref = model.refs.of_kind(kind).filter(name=name).first()
+    ref = refs_of(model, kind).filter(name=name).first()
     if ref is None and not newest:
         raise Ref.DoesNotExist
     blocked = bool(ref and ref.protected and not place.may["move_protected_ref"])

@@ -139,7 +139,7 @@ class Line:
 
 
 def _lines(request: HttpRequest, versions: Sequence[Version]) -> dict[str, Any]:
-    names = Metric.objects.stepped_in(versions)
+    names = Metric.objects.series_in(versions)
     wanted = request.GET.get("metric", "")
     name = wanted if wanted in names else max(names, key=lambda one: names[one], default="")
     found = []
