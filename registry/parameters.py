@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from registry.diffs.values import leaves
 
 LONGEST_TEXT = 60  # characters: longer ones are no labels
 LONGEST_KEY = 200
@@ -39,24 +40,21 @@ class Axis:
 
 def axes(versions: Sequence[Mapping[str, Any]]) -> list[Axis]:
     """Return the parameters in the metadata of versions that can be axes, those worth showing first."""
-    read = [dict(_leaves(metadata)) for metadata in versions]
+    read = [dict(_parameters(metadata)) for metadata in versions]
     names = dict.fromkeys(name for parameters in read for name in parameters)
     found = [Axis(name, [parameters.get(name) for parameters in read]) for name in names]
     return sorted(found, key=lambda axis: axis._rank)[:MOST_OFFERED]
 
 
-def _leaves(value: Mapping[str, Any], way: str = "") -> Iterator[tuple[str, Value]]:
-    """Yield numbers and short texts by their keys, joined with dots; a key that holds one itself stands in quotes."""
-    for key, inner in value.items():
-        name = way + (json.dumps(key, ensure_ascii=False) if "." in key or '"' in key else key)
+def _parameters(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    """Yield numbers and short texts by the keys that lead to them."""
+    for name, value in leaves(metadata).items():
         if len(name) > LONGEST_KEY:
             continue
-        if isinstance(inner, dict):
-            yield from _leaves(inner, f"{name}.")
-        elif isinstance(inner, bool):
-            yield name, "true" if inner else "false"
-        elif _legible(inner):
-            yield name, inner
+        if isinstance(value, bool):
+            yield name, "true" if value else "false"
+        elif _legible(value):
+            yield name, value
 
 
 def _legible(value: Any) -> bool:

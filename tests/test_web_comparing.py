@@ -253,6 +253,13 @@ def test_renamed_and_unchanged_files(cast: Cast, model: RegisteredModel) -> None
     assert "Both sides have the same bytes." in text(cast, "1...2/files/x")
 
 
+def test_a_renamed_file_is_found_under_the_name_that_it_had(cast: Cast, model: RegisteredModel, client: Client) -> None:
+    two(cast, model, {"Tom & Jerry's.txt": b"a\n"}, {"b.txt": b"a\n"})
+    (before,) = re.findall(r'href="([^"]*)" aria-label="b.txt before"', page(cast, "1...2/"))
+    client.force_login(cast.dave)
+    assert client.get(html.unescape(before)).status_code == 200
+
+
 def test_tensors_are_a_table(cast: Cast, model: RegisteredModel) -> None:
     before = {"same": ("F32", [2], b"12345678"), "gone": ("U8", [1], b"1"), "w": ("F32", [4], bytes(16))}
     after = {"same": ("F32", [2], b"12345678"), EVIL: ("U8", [1], b"1"), "w": ("F32", [2, 2], bytes(16))}

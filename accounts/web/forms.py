@@ -20,15 +20,15 @@ def password_field(label: str, attrs: dict[str, str], help_text: str = "") -> fo
     return forms.CharField(label=label, max_length=1000, strip=False, widget=widget, help_text=help_text)
 
 
-def show_refusal(form: forms.Form, refusal: Refusal) -> None:
-    """Put what a service said beside the fields that it means, or on top: a refusal's fields may be facts, not messages."""
-    placed = False
-    for name, messages in refusal.fields.items():
-        if name in form.fields and isinstance(messages, list):
-            form.add_error(name, messages)
-            placed = True
-    if not placed:
-        form.add_error(None, refusal.message)
+def show_refusal(form: forms.Form, refusal: Refusal | forms.ValidationError) -> None:
+    """Put what a service said beside the fields that it means, or on top. What a refusal has for a field may be facts."""
+    if isinstance(refusal, Refusal):
+        meant = [name for name in refusal.fields if name in form.fields]
+        said: dict[str, Any] = dict.fromkeys(meant or [""], refusal.message)
+    else:
+        said = refusal.message_dict if hasattr(refusal, "error_dict") else {"": refusal.messages}
+    for name, messages in said.items():
+        form.add_error(name if name in form.fields else None, messages)
 
 
 class LoginForm(AuthenticationForm):

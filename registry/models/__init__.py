@@ -2,15 +2,15 @@
 
 from registry.models.content import Blob, Occurrence, Tree, Upload
 from registry.models.events import Event
+from registry.models.idempotency import IdempotencyKey
 from registry.models.lineage import Artifact, Derivation, Hierarchy
 from registry.models.projects import Invitation, Membership, Project, Role, Visibility
+from registry.models.ref_moves import RefMove
 from registry.models.retention import RetentionRule
 from registry.models.versions import (
     FormerModelName,
-    IdempotencyKey,
     Metric,
     Ref,
-    RefMove,
     RegisteredModel,
     Version,
     VersionParent,

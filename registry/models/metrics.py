@@ -110,7 +110,7 @@ class MetricQuerySet(models.QuerySet[Any]):
         series = self.model.objects.filter(version=OuterRef("version"), name=OuterRef("name"), step__isnull=False)
         return self.filter(Exists(series.exclude(pk=OuterRef("pk"))), value__isnull=False)
 
-    def stepped_in(self, versions: Sequence[Version]) -> dict[str, int]:
+    def series_in(self, versions: Sequence[Version]) -> dict[str, int]:
         """Return the names of the series of versions, and how many of them have each.
 
         Only names that stand for themselves are looked at: the row that stands for a name has a step, or there are others.

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from registry.models.versions import Ref, RefMove, RegisteredModel
+from registry.models.ref_moves import RefMove
+from registry.models.versions import Ref, RegisteredModel
 
 MOST = 100  # of each kind
 
@@ -36,6 +37,13 @@ def names_of(model: RegisteredModel) -> Names:
             found.pop()
     names.branches.sort(key=lambda name: name != model.default_branch)
     return names
+
+
+def refs_of(model: RegisteredModel, kind: str) -> QuerySet[Ref]:
+    """Return the names of one kind, the newest first, with their versions and with `move_id`: the move that put each there."""
+    moves = RefMove.objects.filter(model=OuterRef("model"), kind=kind, name=OuterRef("name"))
+    rows = model.refs.filter(kind=kind).select_related("version").defer("version__metadata_json")
+    return rows.annotate(move_id=Subquery(moves.order_by("-id").values("pk")[:1])).order_by("-pk")
 
 
 def aliases_of(model: RegisteredModel, *, most: int) -> QuerySet[Ref]:

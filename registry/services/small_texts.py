@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from registry import connections
-from registry.diffs import tensors, text
 from registry.diffs.text import TextDiff
 from registry.models import Version
-from registry.services import downloads
-from registry.storage import Lost, open_ranges
-from registry.trees import Entry
+from registry.services import differences, downloads
+from registry.storage import Lost
+from registry.trees import Difference, Entry
 
 if TYPE_CHECKING:
     from registry.models.projects import Actor
@@ -39,15 +38,7 @@ def compare(*, actor: Actor, versions: Sequence[Version], pairs: Mapping[str, Pa
 
 def _difference(path: str, before: Entry, after: Entry) -> TextDiff | None:
     try:
-        texts = [text.readable(_bytes(entry)) for entry in (before, after)]
+        diff = differences.text_of(Difference(path, before, after)).text
     except Lost:
         return None
-    if texts[0] is None or texts[1] is None:
-        return None
-    diff = text.unified(text.lines_of(texts[0]), text.lines_of(texts[1]), former_path=path, path=path)
-    return diff if 0 < diff.diff.count("\n") <= MOST_LINES else None
-
-
-def _bytes(entry: Entry) -> bytes:
-    with open_ranges(entry.digest) as file:
-        return tensors.exactly(file, entry.size)
+    return diff if diff and 0 < diff.diff.count("\n") <= MOST_LINES else None

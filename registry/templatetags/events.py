@@ -65,7 +65,7 @@ def line_of(event: Event) -> Line:
 
 
 def _address(part: Part, project: str) -> str:
-    """Return where a part leads; nowhere, where this site has no such page."""
+    """Return where a part leads; nowhere, where what the log says is no address (any more)."""
     match part.thing, part.names:
         case "project", _:
             name, names = "project", []

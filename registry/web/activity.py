@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from registry.models import Event
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.web.forms.events import EventFilter
 from registry.web.pages import show
 from registry.web.paging import newest_first
@@ -19,8 +19,7 @@ MOST_NAMES = 200  # offered while one types
 
 @require_safe
 def overview(request: HttpRequest, project: str) -> HttpResponse:
-    place = project_at(request, project)
-    require(request.user, Action.VIEW_EVENTS, place.project)
+    place = project_at(request, project, action=Action.VIEW_EVENTS)
     form = EventFilter(request.GET)
     wanted = form.wanted() if form.is_valid() else {}
     rows = Event.objects.filter(project=place.project).told(**wanted).select_related("actor", "project")

@@ -19,7 +19,7 @@ from registry.services import differences, downloads, tables
 from registry.trees import Difference
 from registry.web import file_changes, side_by_side
 from registry.web.pages import show
-from registry.web.places import Place, model_at
+from registry.web.places import ModelPlace, model_at
 
 RECENT = 20  # versions to choose from by a tick
 MOST_NAMES = 200  # that are suggested while one types
@@ -50,8 +50,7 @@ def choose(request: HttpRequest, project: str, model: str) -> HttpResponse:
     return _choosing(request, place, said)
 
 
-def _several(request: HttpRequest, place: Place, said: dict[str, str]) -> HttpResponse:
-    assert place.model
+def _several(request: HttpRequest, place: ModelPlace, said: dict[str, str]) -> HttpResponse:
     try:
         chosen = tables.versions_named(place.model, said["versions"])
     except Invalid as refused:
@@ -61,9 +60,8 @@ def _several(request: HttpRequest, place: Place, said: dict[str, str]) -> HttpRe
     return side_by_side.page(request, place, chosen)
 
 
-def _both(place: Place, base: str, head: str) -> tuple[tuple[Version, Version] | None, Errors]:
+def _both(place: ModelPlace, base: str, head: str) -> tuple[tuple[Version, Version] | None, Errors]:
     """Return the two versions, or what is wrong with which revision."""
-    assert place.model
     there = place.model.versions.filter(trashed_at=None).with_figures()
     found = there.at_each(place.model, [base, head])
     for version in found.values():
@@ -77,9 +75,8 @@ def _both(place: Place, base: str, head: str) -> tuple[tuple[Version, Version] |
 
 
 def _choosing(
-    request: HttpRequest, place: Place, said: dict[str, str], errors: Errors | None = None, status: int = 200
+    request: HttpRequest, place: ModelPlace, said: dict[str, str], errors: Errors | None = None, status: int = 200
 ) -> HttpResponse:
-    assert place.model
     recent, refs = _recent(place.model), _refs(place.model)
     around = Version.objects.surroundings_of(recent)
     rows = [(version, around[version.pk]) for version in recent]
@@ -188,8 +185,7 @@ def _metadata(*both: Version) -> dict[str, Any]:
     return {"metadata": [(row.name, *row.values) for row in found[:MOST_VALUES]], "metadata_count": len(found)}
 
 
-def _twin(name: str, place: Place, *more: str) -> str:
-    assert place.model
+def _twin(name: str, place: ModelPlace, *more: str) -> str:
     return reverse(name, args=[place.project.name, place.model.name, *more])
 
 
@@ -228,7 +224,6 @@ def _note(request: HttpRequest, *both: Version) -> None:
 def file(request: HttpRequest, project: str, model: str, base: str, head: str, path: str) -> HttpResponse:
     """What became of one file: its lines, its tensors, or that its bytes are others."""
     place = model_at(request, project, model)
-    assert place.model
     there = place.model.versions.filter(trashed_at=None)
     both = there.at(place.model, base), there.at(place.model, head)
     for version in both:

@@ -16,14 +16,14 @@ from registry import connections, markdown, trees
 from registry.diffs.text import begins_readable
 from registry.highlighting import highlighted
 from registry.images import image_type
-from registry.models import Blob, Tree, Version
+from registry.models import Blob, Tree
 from registry.services import blobs, downloads, viewing
 from registry.services.viewing import ROWS, TENSORS, View
 from registry.storage import Lost, open_blob
 from registry.trees import Entry
 from registry.web.pages import show
 from registry.web.paging import Page, query
-from registry.web.places import Place, version_at
+from registry.web.places import VersionPlace, version_at
 from registry.web.readmes import addresses
 from registry.web.trees import crumbs, missing, start_of
 
@@ -37,7 +37,7 @@ BY_NAME = {"dockerfile": "docker", "makefile": "make", "modelfile": "docker"}
 def file(request: HttpRequest, project: str, model: str, revision: str, path: str) -> HttpResponse:
     """One file of a version, shown by what it is: text, Markdown, JSON, a table, a picture, the header of a model."""
     place = version_at(request, project, model, revision)
-    version, path = _version(place), path.strip("/")
+    version, path = place.version, path.strip("/")
     entry = trees.find(Tree.objects.content_of, version.tree_id, path)
     if entry is None:
         return missing(request, place, path)
@@ -62,7 +62,7 @@ def file(request: HttpRequest, project: str, model: str, revision: str, path: st
 def raw(request: HttpRequest, project: str, model: str, revision: str, path: str) -> HttpResponseBase:
     """The bytes of a text, as plain text, or of a picture; anything else is downloaded."""
     place = version_at(request, project, model, revision)
-    version, path = _version(place), path.strip("/")
+    version, path = place.version, path.strip("/")
     entry = trees.find(Tree.objects.content_of, version.tree_id, path)
     if entry is None or entry.is_directory:
         return missing(request, place, path)
@@ -87,14 +87,9 @@ def raw(request: HttpRequest, project: str, model: str, revision: str, path: str
     return response
 
 
-def _version(place: Place) -> Version:
-    assert place.version
-    return place.version
-
-
-def _facts(place: Place, path: str, entry: Entry) -> dict[str, Any]:
+def _facts(place: VersionPlace, path: str, entry: Entry) -> dict[str, Any]:
     """Return what stands around the contents: asked for before them, while there is a database connection."""
-    version = _version(place)
+    version = place.version
     model = version.model
     brought = model.occurrences.filter(path=path, first_version__trashed_at=None).select_related("first_version")
     others = list(brought.order_by("-first_version__number")[: OTHERS + 1])
@@ -115,15 +110,15 @@ def _facts(place: Place, path: str, entry: Entry) -> dict[str, Any]:
 _INSPECTED = {"safetensors", "gguf", "onnx", "npy", "npz"}
 
 
-def _bytes(place: Place, path: str) -> str:
+def _bytes(place: VersionPlace, path: str) -> str:
     return f"{place.twin}files/{quote(path)}"
 
 
-def _html(view: View, place: Place, path: str) -> SafeString | str:
+def _html(view: View, place: VersionPlace, path: str) -> SafeString | str:
     """Return the contents of a text as HTML: coloured, or rendered."""
     if view.kind == "markdown" and view.card:
         directory = path.rpartition("/")[0]
-        return markdown.render(view.card.text, base=addresses(_version(place), place.revision, directory))
+        return markdown.render(view.card.text, base=addresses(place.version, place.revision, directory))
     if view.kind in ("text", "json"):
         name = path.rpartition("/")[2].lower()
         return highlighted(view.text, BY_NAME.get(name, name.rpartition(".")[2]))

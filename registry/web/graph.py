@@ -52,7 +52,6 @@ class Line:
 @require_safe
 def graph(request: HttpRequest, project: str, model: str) -> HttpResponse:
     place = model_at(request, project, model)
-    assert place.model
     page = newest_first(place.model.versions.with_figures(), request, key="number", size=ROWS)
     lines = list(_lines(place.model, page.rows))
     width = max((line.row.lanes for line in lines), default=1)

@@ -21,7 +21,7 @@ from registry.models.histories import Beside, beside
 from registry.models.metrics import Condition
 from registry.web.pages import show
 from registry.web.paging import ROWS, Page, in_order, query, walked
-from registry.web.places import Place, model_at
+from registry.web.places import ModelPlace, model_at
 
 MOST_COLUMNS, USUAL_COLUMNS = 8, 3  # of metrics
 MOST_NAMES = 200  # of metrics and of branches, to choose from
@@ -74,7 +74,6 @@ class Chip:
 @require_safe
 def versions(request: HttpRequest, project: str, model: str) -> HttpResponse:
     place = model_at(request, project, model)
-    assert place.model
     if "selected" in request.GET:
         return _to_compare(request, place.model)
     added, refused = _with_condition(request)
@@ -96,8 +95,7 @@ def _page(chosen: Chosen, request: HttpRequest) -> Page:
     return walked(chosen.rows, request, size=ROWS)
 
 
-def _told(request: HttpRequest, place: Place, columns: list[str], page: Page) -> dict[str, Any]:
-    assert place.model
+def _told(request: HttpRequest, place: ModelPlace, columns: list[str], page: Page) -> dict[str, Any]:
     return {
         "lines": list(_lines(place.model, page.rows, columns)),
         "number_heading": _number_heading(request),

@@ -30,8 +30,7 @@ def overview(request: HttpRequest, project: str) -> HttpResponse:
 @require_POST
 def add(request: HttpRequest, project: str) -> HttpResponse:
     """Give somebody who has an account a role."""
-    place = project_at(request, project)
-    require(request.user, Action.MANAGE_MEMBERS, place.project)
+    place = project_at(request, project, action=Action.MANAGE_MEMBERS)
     form = AddForm(request.POST, prefix="add")
     if not form.is_valid() or not attempt(form, lambda said: _add(place, said["username"].strip(), form.said)):
         return _page(place, adding=form, status=400)
@@ -41,8 +40,7 @@ def add(request: HttpRequest, project: str) -> HttpResponse:
 
 @require_POST
 def set_role(request: HttpRequest, project: str, username: str) -> HttpResponse:
-    place = project_at(request, project)
-    require(request.user, Action.MANAGE_MEMBERS, place.project)
+    place = project_at(request, project, action=Action.MANAGE_MEMBERS)
     form = RoleForm(request.POST)
     if not form.is_valid():
         messages.error(request, "There is no such role. Choose one of those that are offered.")
@@ -76,8 +74,7 @@ def remove(request: HttpRequest, project: str, username: str) -> HttpResponse:
 @require_POST
 def invite(request: HttpRequest, project: str) -> HttpResponse:
     """Mail an invitation."""
-    place = project_at(request, project)
-    require(request.user, Action.MANAGE_MEMBERS, place.project)
+    place = project_at(request, project, action=Action.MANAGE_MEMBERS)
     form = InviteForm(request.POST, prefix="invite")
     if not form.is_valid() or not attempt(form, lambda said: _invite(place, said["email"], form.said)):
         return _page(place, inviting=form, status=400)
@@ -88,8 +85,7 @@ def invite(request: HttpRequest, project: str) -> HttpResponse:
 @require_POST
 def resend(request: HttpRequest, project: str, pk: int) -> HttpResponse:
     """Mail an open invitation anew, with a link of its own; the former link is no good any more."""
-    place = project_at(request, project)
-    require(request.user, Action.MANAGE_MEMBERS, place.project)
+    place = project_at(request, project, action=Action.MANAGE_MEMBERS)
 
     def work() -> None:
         invitation = Invitation.objects.open().get(project=place.project, pk=pk)

@@ -18,14 +18,14 @@ from django.views.decorators.http import require_http_methods
 from registry.diffs.text import TextDiff
 from registry.models import Ref, RegisteredModel, Version
 from registry.models.holders import bringers
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.services import merging, small_texts
 from registry.services.merging import Meeting, Outcome, Preview
 from registry.tree_merging import SOURCE, TARGET, Sides
 from registry.trees import Difference, Entry
 from registry.web.forms.refs import ChoiceForm, MergeForm
 from registry.web.pages import attempt, show
-from registry.web.places import Place, model_at
+from registry.web.places import ModelPlace, model_at
 from registry.web.revisions import branches_of, suggested
 
 MOST_CONFLICTS = 200  # on the page; the others are decided together, or by the API
@@ -82,11 +82,8 @@ class Shown:
 @require_http_methods(["GET", "HEAD", "POST"])
 def merge(request: HttpRequest, project: str, model: str) -> HttpResponse:
     """Choose what is merged into what, see what would come of it, decide the conflicts, merge."""
-    place = model_at(request, project, model)
-    if request.method == "POST":
-        require(request.user, Action.PUBLISH, place.project)
+    place = model_at(request, project, model, action=Action.PUBLISH if request.method == "POST" else None)
     model_here = place.model
-    assert model_here
     said = {name: request.GET[name] for name in ("source", "target") if name in request.GET}
     choice = ChoiceForm(
         {"target": model_here.default_branch} | said if "source" in said or request.method == "POST" else None,
@@ -102,9 +99,8 @@ def merge(request: HttpRequest, project: str, model: str) -> HttpResponse:
     return _page(request, place, choice, shown, form)
 
 
-def _page(request: HttpRequest, place: Place, choice: Form, shown: Shown | None, form: Form) -> HttpResponse:
+def _page(request: HttpRequest, place: ModelPlace, choice: Form, shown: Shown | None, form: Form) -> HttpResponse:
     model = place.model
-    assert model
     target = choice["target"].value() or ""
     guarded = model.refs.filter(kind=Ref.Kind.BRANCH, name=target, protected=True).exists() if shown else False
     facts = {

@@ -61,7 +61,6 @@ class Row:
 @require_safe
 def of_model(request: HttpRequest, project: str, model: str) -> HttpResponse:
     place = model_at(request, project, model)
-    assert place.model
     names = newest_names(place.model)
     chosen = chosen_names(request, names, usual=1, most=MOST_CHARTS)
     facts: dict[str, Any] = {"names": names, "chosen": chosen, "branches": [], "kept": {}}

@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from registry.models import Ref, RegisteredModel, RetentionRule
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.services import registered_models, retention, trash
 from registry.web.forms.settings import ModelForm, RenameForm, RetentionForm, SureForm
 from registry.web.pages import act, attempt, show
-from registry.web.places import Place, model_at
+from registry.web.places import ModelPlace, model_at
 
 MOST_BRANCHES = 1000  # offered as the default one
 SHOWN = 20  # versions of those that a rule would delete
@@ -26,23 +26,23 @@ SHOWN = 20  # versions of those that a rule would delete
 @require_http_methods(["GET", "HEAD", "POST"])
 def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
     """All settings; the form at the top changes description, kind and default branch."""
-    place = _place(request, project, model, Action.EDIT_MODEL)
+    place = model_at(request, project, model, action=Action.EDIT_MODEL)
     if request.method != "POST":
         return _page(place)
-    return _changed(place, "editing", ModelForm(request.POST, branches=_branches(_model(place))), "Saved.")
+    return _changed(place, "editing", ModelForm(request.POST, branches=_branches(place.model)), "Saved.")
 
 
 @require_POST
 def rename(request: HttpRequest, project: str, model: str) -> HttpResponse:
-    place = _place(request, project, model, Action.EDIT_MODEL)
-    return _changed(place, "renaming", RenameForm(request.POST), f"Renamed. {_model(place)} keeps leading here.")
+    place = model_at(request, project, model, action=Action.EDIT_MODEL)
+    return _changed(place, "renaming", RenameForm(request.POST), f"Renamed. {place.model} keeps leading here.")
 
 
 @require_POST
 def delete(request: HttpRequest, project: str, model: str) -> HttpResponse:
     """Put the model into the trash, when its name was typed."""
-    place = _place(request, project, model, Action.TRASH)
-    row = _model(place)
+    place = model_at(request, project, model, action=Action.TRASH)
+    row = place.model
     form = SureForm(request.POST, expected=row.name)
     if not form.is_valid() or not attempt(form, lambda said: trash.delete(actor=request.user, row=row)):
         return _page(place, deleting=form, status=400)
@@ -57,13 +57,13 @@ def delete(request: HttpRequest, project: str, model: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule(request: HttpRequest, project: str, model: str) -> HttpResponse:
     """Look at what a rule would delete (GET, with the rule in the query), or set it."""
-    place = _place(request, project, model, Action.SET_RETENTION)
+    place = model_at(request, project, model, action=Action.SET_RETENTION)
     if request.method == "POST":
         return _set_rule(place, RetentionForm(request.POST))
     form = RetentionForm(request.GET)
     if not form.is_valid():
         return _page(place, keeping=form, status=400)
-    said = RetentionRule(model=_model(place), **form.cleaned_data)
+    said = RetentionRule(model=place.model, **form.cleaned_data)
     found = retention.preview(said)
     some = retention.expendable(said).order_by("-number")[:SHOWN] if found.versions else []
     hidden = RetentionForm(form.cleaned_data)
@@ -74,17 +74,17 @@ def rule(request: HttpRequest, project: str, model: str) -> HttpResponse:
 
 @require_POST
 def drop_rule(request: HttpRequest, project: str, model: str) -> HttpResponse:
-    place = _place(request, project, model, Action.SET_RETENTION)
+    place = model_at(request, project, model, action=Action.SET_RETENTION)
 
     def work() -> None:
-        retention.delete_rule(actor=request.user, model=_model(place))
+        retention.delete_rule(actor=request.user, model=place.model)
 
-    done, then = "The rule is gone: all versions are kept.", _address(_model(place))
+    done, then = "The rule is gone: all versions are kept.", _address(place.model)
     return act(request, work, done=done, then=then, gone=RetentionRule.DoesNotExist)
 
 
-def _set_rule(place: Place, form: RetentionForm) -> HttpResponse:
-    model = _model(place)
+def _set_rule(place: ModelPlace, form: RetentionForm) -> HttpResponse:
+    model = place.model
 
     def work(said: dict[str, Any]) -> None:
         retention.set_rule(actor=place.request.user, model=model, **said)
@@ -98,22 +98,11 @@ def _set_rule(place: Place, form: RetentionForm) -> HttpResponse:
 # --- What they have in common
 
 
-def _place(request: HttpRequest, project: str, model: str, action: Action) -> Place:
-    place = model_at(request, project, model)
-    require(request.user, action, place.project)
-    return place
-
-
-def _model(place: Place) -> RegisteredModel:
-    assert place.model
-    return place.model
-
-
 def _address(model: RegisteredModel) -> str:
     return reverse("web:model-settings", args=[model.project.name, model.name])
 
 
-def _twin(place: Place) -> str:
+def _twin(place: ModelPlace) -> str:
     return f"{place.twin}retention/"
 
 
@@ -123,21 +112,21 @@ def _branches(model: RegisteredModel) -> list[str]:
     return names if model.default_branch in names else [model.default_branch, *names]
 
 
-def _changed(place: Place, name: str, form: Form, done: str) -> HttpResponse:
+def _changed(place: ModelPlace, name: str, form: Form, done: str) -> HttpResponse:
     changed: list[RegisteredModel] = []
 
     def work(said: dict[str, Any]) -> None:
-        changed.append(registered_models.update_model(actor=place.request.user, model=_model(place), **said))
+        changed.append(registered_models.update_model(actor=place.request.user, model=place.model, **said))
 
     if not form.is_valid() or not attempt(form, work):
-        _model(place).refresh_from_db()
+        place.model.refresh_from_db()
         return _page(place, status=400, **{name: form})
     messages.success(place.request, done)
     return redirect(_address(changed[0]))
 
 
-def _page(place: Place, *, status: int = 200, **forms: Form) -> HttpResponse:
-    model = _model(place)
+def _page(place: ModelPlace, *, status: int = 200, **forms: Form) -> HttpResponse:
+    model = place.model
     rule = RetentionRule.objects.filter(model=model).select_related("set_by").first()
     about = {"description": model.description, "kind": model.kind, "default_branch": model.default_branch}
     given = {

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from registry import lineage
 from registry.models import RegisteredModel, Version
 from registry.models.names import Names, aliases_of, names_of
 from registry.web.pages import show
-from registry.web.places import Place, model_at, version_at
+from registry.web.places import ModelPlace, VersionPlace, model_at, version_at
 from registry.web.readmes import readme_of
 from registry.web.trees import contents_of
 
@@ -26,12 +25,18 @@ SERVED = "production"  # what is downloaded, where an alias of this name is ther
 def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
     """The newest version of the default branch, or the one of `?revision=`, with all that surrounds it."""
     asked = request.GET.get("revision", "")
-    place = version_at(request, project, model, asked) if asked else _newest(model_at(request, project, model))
-    assert place.model
-    twin = "" if asked else reverse("model", args=[place.project.name, place.model.name])
-    if place.version is None:
-        return show(request, "model_empty", place, twin=twin, tab="overview", sample=SAMPLES[place.model.kind])
-    return show(request, "model", place, twin=twin, tab="overview", asked=asked, **_facts(request, place, asked))
+    if asked:
+        return _page(version_at(request, project, model, asked), asked)
+    there = model_at(request, project, model)
+    newest = _newest(there)
+    if newest is None:
+        return show(request, "model_empty", there, tab="overview", sample=SAMPLES[there.model.kind])
+    return _page(newest, twin=there.twin)
+
+
+def _page(place: VersionPlace, asked: str = "", *, twin: str = "") -> HttpResponse:
+    facts = _facts(place.request, place, asked)
+    return show(place.request, "model", place, twin=twin, tab="overview", asked=asked, **facts)
 
 
 # What the set-up of an empty model publishes, by its kind: a path, a file, and metrics where that kind has some.
@@ -42,26 +47,23 @@ SAMPLES = {
 }
 
 
-def _newest(place: Place) -> Place:
-    """Put the head of the default branch into a place; where that branch has none, the newest version at all."""
+def _newest(place: ModelPlace) -> VersionPlace | None:
+    """Return the place of the head of the default branch; where that branch has none, of the newest version at all."""
     model = place.model
-    assert model
     live = model.versions.filter(trashed_at=None).with_figures()
-    place.revision = model.default_branch
     try:
-        place.version = live.at(model, "latest")
+        version, revision = live.at(model, "latest"), model.default_branch
     except Version.DoesNotExist:
-        place.version = live.order_by("-number").first()
-        place.revision = str(place.version.number) if place.version else ""
-    if place.version:
-        place.version.model = model
-    return place
+        newest = live.order_by("-number").first()
+        if newest is None:
+            return None
+        version, revision = newest, str(newest.number)
+    version.model = model
+    return VersionPlace(place.request, place.project, model, version, revision)
 
 
-def _facts(request: HttpRequest, place: Place, asked: str) -> dict[str, Any]:
+def _facts(request: HttpRequest, place: VersionPlace, asked: str) -> dict[str, Any]:
     model, version = place.model, place.version
-    assert model is not None
-    assert version is not None
     around = Version.objects.surroundings_of([version])[version.pk]
     names = names_of(model)
     facts = {
@@ -81,11 +83,9 @@ def _facts(request: HttpRequest, place: Place, asked: str) -> dict[str, Any]:
     return facts | {"readme": readme}
 
 
-def _served(place: Place, asked: str, names: Names) -> tuple[str, Version]:
+def _served(place: VersionPlace, asked: str, names: Names) -> tuple[str, Version]:
     """Return what is handed out, as revision and version: what was asked for, else `production`, else the newest."""
     model, version = place.model, place.version
-    assert model is not None
-    assert version is not None
     if asked or SERVED not in names.aliases:
         return place.revision, version
     return SERVED, model.versions.with_figures().at(model, SERVED)

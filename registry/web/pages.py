@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import fields
 from itertools import chain
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.gzip import gzip_page
 
 from accounts.errors import Forbidden, Refusal
+from accounts.web.forms import show_refusal
 from registry.storage import Lost
 from registry.web.places import Moved, Place
 from registry.web.refusals import error_page, kept_out, not_by_this_method, not_here, refused
@@ -33,15 +35,8 @@ def show(
     """Answer the page `registry/<template>.html`, with its place, what its visitor may do there, and its twin in JSON."""
     context: dict[str, Any] = {"twin": twin}
     if place:
-        context = {
-            "place": place,
-            "project": place.project,
-            "model": place.model,
-            "version": place.version,
-            "revision": place.revision,
-            "may": place.may,
-            "twin": twin or place.twin,
-        }
+        context = {field.name: getattr(place, field.name) for field in fields(place)}
+        context |= {"may": place.may, "twin": twin or place.twin}
     return render(request, f"registry/{template}.html", context | facts, status=status)
 
 
@@ -77,11 +72,8 @@ def attempt(form: Form, work: Callable[[dict[str, Any]], Any]) -> bool:
         work(form.cleaned_data)
     except Forbidden:
         raise
-    except Refusal as refusal:
-        meant = [name for name in refusal.fields if name in form.fields]
-        _show(form, {name: [refusal.message] for name in meant or [""]})
-    except ValidationError as error:
-        _show(form, error.message_dict if hasattr(error, "error_dict") else {"": error.messages})
+    except (Refusal, ValidationError) as refusal:
+        show_refusal(form, refusal)
     return not form.errors
 
 
@@ -101,11 +93,6 @@ def act(request: HttpRequest, work: Callable[[], Any], *, done: str, then: str, 
     else:
         messages.success(request, done)
     return redirect(then)
-
-
-def _show(form: Form, fields: dict[str, Any]) -> None:
-    for name, said in fields.items():
-        form.add_error(name if name in form.fields else None, said)
 
 
 def _words(error: Refusal | ValidationError) -> str:

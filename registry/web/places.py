@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.encoding import escape_uri_path
 
 from registry.models import Project, RegisteredModel, Version
-from registry.permissions import Action, can
+from registry.permissions import Action, can, require
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
 
@@ -35,56 +36,77 @@ class Rights:
 
 @dataclass(slots=True)
 class Place:
-    """What an address names, found for its visitor."""
+    """What an address names, found for its visitor: a project."""
 
     request: HttpRequest
     project: Project
-    model: RegisteredModel | None = None
-    version: Version | None = None
-    revision: str = ""  # as it stands in the address
 
     @property
     def may(self) -> Rights:
         return Rights(self.request, self.project)
 
     @property
-    def named(self) -> tuple[RegisteredModel, Version]:
-        """The model and the version, of an address that names both."""
-        assert self.model
-        assert self.version
-        return self.model, self.version
+    def twin(self) -> str:
+        """The address of the same thing as JSON."""
+        return reverse("project", args=[self.project.name])
+
+
+@dataclass(slots=True)
+class ModelPlace(Place):
+    """The place of a registered model."""
+
+    model: RegisteredModel
 
     @property
     def twin(self) -> str:
-        """The address of the same thing as JSON."""
-        if self.model is None:
-            return reverse("project", args=[self.project.name])
-        if self.version is None:
-            return reverse("model", args=[self.project.name, self.model.name])
+        return reverse("model", args=[self.project.name, self.model.name])
+
+
+@dataclass(slots=True)
+class VersionPlace(ModelPlace):
+    """The place of a version."""
+
+    version: Version
+    revision: str  # as it stands in the address
+
+    @property
+    def twin(self) -> str:
         return reverse("version", args=[self.project.name, self.model.name, self.revision])
 
 
-def project_at(request: HttpRequest, project: str) -> Place:
-    """Return the project of an address; DoesNotExist for what its visitor may not see, Moved for a former name."""
+P = TypeVar("P", bound=Place)
+
+
+def project_at(request: HttpRequest, project: str, *, action: Action | None = None) -> Place:
+    """Return the project of an address, to somebody who may do the action there.
+
+    DoesNotExist for what its visitor may not see, Moved for a former name, RoleTooLow for who may see it and no more.
+    """
     found = find_project(actor=request.user, name=project)
     _stay(request, found.name)
-    return Place(request, found)
+    return _allowed(Place(request, found), action)
 
 
-def model_at(request: HttpRequest, project: str, model: str) -> Place:
+def model_at(request: HttpRequest, project: str, model: str, *, action: Action | None = None) -> ModelPlace:
     """Return the model of an address, with its project; refuses as `project_at` does."""
     found = find_model(actor=request.user, project=project, name=model)
     _stay(request, found.project.name, found.name)
-    return Place(request, found.project, found)
+    return _allowed(ModelPlace(request, found.project, found), action)
 
 
-def version_at(request: HttpRequest, project: str, model: str, revision: str) -> Place:
+def version_at(
+    request: HttpRequest, project: str, model: str, revision: str, *, action: Action | None = None
+) -> VersionPlace:
     """Return the version that a revision names, with the figures of its tree; not one that is in the trash."""
-    place = model_at(request, project, model)
-    assert place.model
-    place.version = place.model.versions.filter(trashed_at=None).with_figures().at(place.model, revision)
-    place.version.model = place.model
-    place.revision = revision
+    there = model_at(request, project, model)
+    version = there.model.versions.filter(trashed_at=None).with_figures().at(there.model, revision)
+    version.model = there.model
+    return _allowed(VersionPlace(request, there.project, there.model, version, revision), action)
+
+
+def _allowed(place: P, action: Action | None) -> P:
+    if action:
+        require(place.request.user, action, place.project)
     return place
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from registry.models import Project
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.services import projects, trash
 from registry.web.forms.settings import DescriptionForm, RenameForm, SureForm, VisibilityForm
 from registry.web.pages import attempt, show
@@ -23,8 +23,7 @@ from registry.web.places import Place, project_at
 @require_http_methods(["GET", "HEAD", "POST"])
 def overview(request: HttpRequest, project: str) -> HttpResponse:
     """All settings; the form at the top changes the description."""
-    place = project_at(request, project)
-    require(request.user, Action.EDIT_PROJECT, place.project)
+    place = project_at(request, project, action=Action.EDIT_PROJECT)
     if request.method != "POST":
         return _page(place)
     form = DescriptionForm(request.POST)
@@ -33,24 +32,21 @@ def overview(request: HttpRequest, project: str) -> HttpResponse:
 
 @require_POST
 def set_visibility(request: HttpRequest, project: str) -> HttpResponse:
-    place = project_at(request, project)
-    require(request.user, Action.OWN_PROJECT, place.project)
+    place = project_at(request, project, action=Action.OWN_PROJECT)
     form = VisibilityForm(request.POST)
     return _changed(place, "seen", form, f"{place.project} is {form.data.get('visibility')} now.")
 
 
 @require_POST
 def rename(request: HttpRequest, project: str) -> HttpResponse:
-    place = project_at(request, project)
-    require(request.user, Action.OWN_PROJECT, place.project)
+    place = project_at(request, project, action=Action.OWN_PROJECT)
     return _changed(place, "renaming", RenameForm(request.POST), f"Renamed. {place.project} keeps leading here.")
 
 
 @require_POST
 def delete(request: HttpRequest, project: str) -> HttpResponse:
     """Put the project into the trash, when its name was typed."""
-    place = project_at(request, project)
-    require(request.user, Action.TRASH_PROJECT, place.project)
+    place = project_at(request, project, action=Action.TRASH_PROJECT)
     form = SureForm(request.POST, expected=place.project.name)
     if not form.is_valid() or not attempt(form, lambda said: trash.delete(actor=request.user, row=place.project)):
         return _page(place, deleting=form, status=400)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from registry.models import Membership, Project, RegisteredModel, Version
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.services.projects import create_project
 from registry.services.registered_models import create_model
 from registry.web.forms.projects import NewModelForm, NewProjectForm
@@ -79,8 +79,7 @@ def new_project(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_model(request: HttpRequest, project: str) -> HttpResponse:
-    place = project_at(request, project)
-    require(request.user, Action.CREATE_MODEL, place.project)
+    place = project_at(request, project, action=Action.CREATE_MODEL)
     form, made = NewModelForm(request.POST or None), list[RegisteredModel]()
     making = {"actor": request.user, "project": place.project}
     if form.is_valid() and attempt(form, lambda said: made.append(create_model(**making, **said))):

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_http_methods
 from registry import connections
 from registry.arriving import ArrivedFile, HashingUploadHandler, read_form
 from registry.models import Ref, Version
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.services.versions import File, Publication, publish_version
 from registry.web.forms.publishing import PublicationForm
 from registry.web.pages import attempt, show
-from registry.web.places import Place, model_at
+from registry.web.places import ModelPlace, model_at
 
 NAMES_SUGGESTED = 200
 
@@ -30,7 +30,7 @@ def publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
     arriving = HashingUploadHandler(request)
     try:
         if request.method == "POST":
-            _place(request, project, model)  # before a byte of strangers is kept
+            model_at(request, project, model, action=Action.PUBLISH)  # before a byte of strangers is kept
             connections.release()
             read_form(request, arriving)
         return _publish(request, project, model)
@@ -38,16 +38,9 @@ def publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
         arriving.discard()
 
 
-def _place(request: HttpRequest, project: str, model: str) -> Place:
-    place = model_at(request, project, model)
-    require(request.user, Action.PUBLISH, place.project)
-    return place
-
-
 @csrf_protect
 def _publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
-    place = _place(request, project, model)  # anew: while files came, somebody may have been taken out
-    assert place.model
+    place = model_at(request, project, model, action=Action.PUBLISH)  # anew: somebody may have been taken out meanwhile
     given = {"branch": request.GET.get("branch") or place.model.default_branch, "key": secrets.token_urlsafe(16)}
     form = PublicationForm(request.POST if request.method == "POST" else None, initial=given)
     if request.method == "POST" and form.is_valid():
@@ -61,7 +54,7 @@ def _publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
     )
 
 
-def _published(request: HttpRequest, place: Place, said: dict[str, Any]) -> Version:
+def _published(request: HttpRequest, place: ModelPlace, said: dict[str, Any]) -> Version:
     files: list[ArrivedFile] = [file for file in request.FILES.getlist("files") if isinstance(file, ArrivedFile)]
     names = [File(file.name or "", file.incoming.sha256) for file in files]
     publication = Publication(
@@ -69,7 +62,6 @@ def _published(request: HttpRequest, place: Place, said: dict[str, Any]) -> Vers
         idempotency_key=said.pop("key"),
         **{name: value or None if name in ("alias", "tag") else value for name, value in said.items()},
     )
-    assert place.model
     version, _ = publish_version(
         actor=request.user,  # type: ignore[arg-type]  # who may publish is somebody
         model=place.model,
@@ -79,8 +71,7 @@ def _published(request: HttpRequest, place: Place, said: dict[str, Any]) -> Vers
     return version
 
 
-def _facts(place: Place) -> dict[str, Any]:
-    assert place.model
+def _facts(place: ModelPlace) -> dict[str, Any]:
     refs = Ref.objects.filter(model=place.model, kind__in=[Ref.Kind.BRANCH, Ref.Kind.ALIAS])
     names = list(refs.order_by("-updated_at").values_list("kind", "name")[:NAMES_SUGGESTED])
     return {

@@ -17,9 +17,10 @@ from registry import active
 from registry.ancestry import distances
 from registry.errors import Invalid
 from registry.models import Ref, RefMove, RegisteredModel, VersionParent
-from registry.models.versions import RefMoveQuerySet
+from registry.models.names import refs_of
+from registry.models.ref_moves import RefMoveQuerySet
 from registry.moments import read_moment
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.services import refs
 from registry.services.activation import address_of
 from registry.services.rollbacks import roll_back as take_back
@@ -27,7 +28,7 @@ from registry.strips import MOST_SPANS, Stop, spans
 from registry.web.forms.refs import FlagsForm, GuardForm, MoveForm, NewRefForm
 from registry.web.pages import act, attempt, show
 from registry.web.paging import Page, newest_first
-from registry.web.places import Place, model_at
+from registry.web.places import ModelPlace, model_at
 from registry.web.revisions import suggested
 
 PLURALS = {Ref.Kind.BRANCH: "branches", Ref.Kind.TAG: "tags", Ref.Kind.ALIAS: "aliases"}
@@ -61,7 +62,6 @@ class Section:
 def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
     """Branches, aliases and tags, or by `?kind=` all of one kind, in pages."""
     place = model_at(request, project, model)
-    assert place.model
     kind = request.GET.get("kind", "")
     kinds = [Ref.Kind(kind)] if kind in PLURALS else [Ref.Kind.BRANCH, Ref.Kind.ALIAS, Ref.Kind.TAG]
     sections = [_section(request, place.model, kind, alone=len(kinds) == 1) for kind in kinds]
@@ -73,7 +73,7 @@ def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
 
 
 def _section(request: HttpRequest, model: RegisteredModel, kind: Ref.Kind, *, alone: bool) -> Section:
-    rows = model.refs.of_kind(kind)
+    rows = refs_of(model, kind)
     first: list[Ref] = []
     if kind == Ref.Kind.BRANCH:
         first = list(rows.filter(name=model.default_branch))
@@ -102,10 +102,8 @@ def _rows(model: RegisteredModel, found: Sequence[Ref], default: Sequence[Ref]) 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest, project: str, model: str) -> HttpResponse:
     """Make a branch, tag or alias: `?kind=`, and the version that it shall name with `?revision=`."""
-    place = model_at(request, project, model)
-    require(request.user, Action.MOVE_REF, place.project)
+    place = model_at(request, project, model, action=Action.MOVE_REF)
     there, said = place.model, request.GET.get("kind")
-    assert there
     kind = Ref.Kind(said) if said in PLURALS else Ref.Kind.BRANCH
     first = {"revision": request.GET.get("revision", "")[:100] or "latest"}
     protects = place.may["move_protected_ref"]
@@ -128,13 +126,12 @@ def history(request: HttpRequest, project: str, model: str, kind: str, name: str
 
 
 def _history(
-    request: HttpRequest, place: Place, kind: str, name: str, *, refused: MoveForm | None = None
+    request: HttpRequest, place: ModelPlace, kind: str, name: str, *, refused: MoveForm | None = None
 ) -> HttpResponse:
     model = place.model
-    assert model
     moves = RefMove.objects.of(model, kind, name)
     newest = list(moves.for_listing()[: MOST_SPANS + 1])
-    ref = model.refs.of_kind(kind).filter(name=name).first()
+    ref = refs_of(model, kind).filter(name=name).first()
     if ref is None and not newest:
         raise Ref.DoesNotExist
     blocked = bool(ref and ref.protected and not place.may["move_protected_ref"])
@@ -212,9 +209,8 @@ def _undo(moves: RefMoveQuerySet) -> Undo | None:
 @require_POST
 def move(request: HttpRequest, project: str, model: str, kind: str, name: str) -> HttpResponse:
     """Point it to another version; a branch or tag that was deleted comes back so."""
-    place = _changing(request, project, model)
+    place = model_at(request, project, model, action=Action.MOVE_REF)
     there = place.model
-    assert there
     form = MoveForm(request.POST, auto_id=MOVE_IDS)
     if form.is_valid() and attempt(
         form, lambda said: refs.set_ref(actor=request.user, model=there, move=refs.Move(kind, name, **said))
@@ -226,7 +222,7 @@ def move(request: HttpRequest, project: str, model: str, kind: str, name: str) -
 
 @require_POST
 def roll_back(request: HttpRequest, project: str, model: str, name: str) -> HttpResponse:
-    place = _changing(request, project, model)
+    place = model_at(request, project, model, action=Action.MOVE_REF)
     form = _guard(request)
     return act(
         request,
@@ -238,7 +234,7 @@ def roll_back(request: HttpRequest, project: str, model: str, name: str) -> Http
 
 @require_POST
 def delete(request: HttpRequest, project: str, model: str, kind: str, name: str) -> HttpResponse:
-    place = _changing(request, project, model)
+    place = model_at(request, project, model, action=Action.MOVE_REF)
     form = _guard(request)
     return act(
         request,
@@ -251,7 +247,7 @@ def delete(request: HttpRequest, project: str, model: str, kind: str, name: str)
 @require_POST
 def change(request: HttpRequest, project: str, model: str, kind: str, name: str) -> HttpResponse:
     """Protect it or not, and keep the files of an alias ready or not."""
-    place = _changing(request, project, model)
+    place = model_at(request, project, model, action=Action.MOVE_REF)
     form = FlagsForm(request.POST)
     if not form.is_valid():
         raise Invalid("invalid", "Say which flag: protected or active, and yes or no. Go back and use the buttons.")
@@ -264,12 +260,6 @@ def change(request: HttpRequest, project: str, model: str, kind: str, name: str)
     )
 
 
-def _changing(request: HttpRequest, project: str, model: str) -> Place:
-    place = model_at(request, project, model)
-    require(request.user, Action.MOVE_REF, place.project)
-    return place
-
-
 def _guard(request: HttpRequest) -> dict[str, Any]:
     form = GuardForm(request.POST)
     if not form.is_valid():
@@ -277,8 +267,7 @@ def _guard(request: HttpRequest) -> dict[str, Any]:
     return form.cleaned_data
 
 
-def _address(place: Place, kind: str, name: str) -> str:
-    assert place.model
+def _address(place: ModelPlace, kind: str, name: str) -> str:
     return reverse("web:ref", args=[place.project.name, place.model.name, kind, name])
 
 

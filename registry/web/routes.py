@@ -87,13 +87,16 @@ REF = MODEL + "refs/<kind:kind>/<str:name>/"
 COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 
 routes = [
+    # The site
     at("search/", search.results, "search"),
     at("projects/new/", projects.new_project, "new-project"),
-    at(PROJECT, projects.overview, "project"),
-    at(PROJECT + "-/models/new/", projects.new_model, "new-model"),
-    at(PROJECT + "-/metrics/", project_metrics.overview, "project-metrics"),
     at("trash/", trash.projects, "trash"),
     at("trash/<slug:project>/undelete/", trash.take_project_back, "undelete-project"),
+    # A project
+    at(PROJECT, projects.overview, "project"),
+    at(PROJECT + "-/metrics/", project_metrics.overview, "project-metrics"),
+    at(PROJECT + "-/activity/", activity.overview, "activity"),
+    at(PROJECT + "-/models/new/", projects.new_model, "new-model"),
     at(PROJECT + "-/members/", members.overview, "members"),
     at(PROJECT + "-/members/add/", members.add, "add-member"),
     at(PROJECT + "-/members/invite/", members.invite, "invite-member"),
@@ -101,7 +104,6 @@ routes = [
     at(PROJECT + "-/members/<slug:username>/remove/", members.remove, "remove-member"),
     at(PROJECT + "-/members/invitations/<int:pk>/resend/", members.resend, "resend-invitation"),
     at(PROJECT + "-/members/invitations/<int:pk>/withdraw/", members.withdraw, "withdraw-invitation"),
-    at(PROJECT + "-/activity/", activity.overview, "activity"),
     at(PROJECT + "-/settings/", project_settings.overview, "project-settings"),
     at(PROJECT + "-/settings/visibility/", project_settings.set_visibility, "set-visibility"),
     at(PROJECT + "-/settings/rename/", project_settings.rename, "rename-project"),
@@ -110,9 +112,10 @@ routes = [
     at(PROJECT + "-/trash/<model:model>/undelete/", trash.take_model_back, "undelete-model"),
     at(PROJECT + "-/artifacts/", artifacts.roots, "artifacts"),
     at(PROJECT + "-/artifacts/<str:artifact>/", artifacts.artifact, "artifact"),
-    at(MODEL + "versions/", history.versions, "versions"),
-    at(MODEL + "graph/", graph.graph, "graph"),
+    # A model
+    at(MODEL, overview.overview, "model"),
     at(MODEL + "metrics/", metrics.of_model, "metrics"),
+    at(MODEL + "publish/", publishing.publish, "publish"),
     at(MODEL + "settings/", model_settings.overview, "model-settings"),
     at(MODEL + "settings/rename/", model_settings.rename, "rename-model"),
     at(MODEL + "settings/retention/", model_settings.rule, "retention"),
@@ -120,12 +123,9 @@ routes = [
     at(MODEL + "settings/delete/", model_settings.delete, "delete-model"),
     at(MODEL + "trash/", trash.versions, "model-trash"),
     at(MODEL + "trash/<str:revision>/undelete/", trash.take_version_back, "undelete-version"),
-    at(MODEL, overview.overview, "model"),
-    at(VERSION + "tree/", trees.tree, "tree"),
-    at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
-    at(VERSION + "files/<path:path>", files.file, "file"),
-    at(VERSION + "raw/<path:path>", files.raw, "raw"),
-    at(MODEL + "publish/", publishing.publish, "publish"),
+    # Versions
+    at(MODEL + "versions/", history.versions, "versions"),
+    at(MODEL + "graph/", graph.graph, "graph"),
     at(VERSION, versions.version, "version"),
     at(VERSION + "lineage/", versions.lineage, "version-lineage"),
     at(VERSION + "tag/", version_actions.tag, "tag-version"),
@@ -136,6 +136,12 @@ routes = [
     at(VERSION + "deprecate/", version_actions.deprecate, "deprecate-version"),
     at(VERSION + "delete/", version_actions.delete, "delete-version"),
     at(VERSION + "take-back/", version_actions.take_back, "take-back-version"),
+    # The files of a version
+    at(VERSION + "tree/", trees.tree, "tree"),
+    at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
+    at(VERSION + "files/<path:path>", files.file, "file"),
+    at(VERSION + "raw/<path:path>", files.raw, "raw"),
+    # Refs
     at(MODEL + "refs/", refs.overview, "refs"),
     at(MODEL + "refs/new/", refs.new, "new-ref"),
     at(REF, refs.history, "ref"),
@@ -144,6 +150,7 @@ routes = [
     at(REF + "delete/", refs.delete, "delete-ref"),
     at(MODEL + "refs/alias/<str:name>/rollback/", refs.roll_back, "roll-back-alias"),
     at(MODEL + "merge/", merging.merge, "merge"),
+    # Comparing
     at(MODEL + "compare/", comparing.choose, "compare-choose"),
     at(COMPARED, comparing.compare, "compare"),
     at(COMPARED + "files/<path:path>", comparing.file, "compare-file"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
@@ -78,11 +78,8 @@ def _file(file: Occurrence) -> dict[str, Any]:
     version = Version(model=file.model, number=file.number)
     place, path = f"{file.model} v{version.number}", file.path
     facts = {"type": "file", "name": path, "place": place, "digest": file.digest, "size": file.size}
-    try:
-        names = [file.model.project.name, file.model.name, str(version.number), path]
-        return {"url": reverse("web:file", args=names), **facts}
-    except NoReverseMatch:
-        return {"url": version.get_absolute_url(), **facts}
+    names = [file.model.project.name, file.model.name, str(version.number), path]
+    return {"url": reverse("web:file", args=names), **facts}
 
 
 def _title(text: str) -> str:

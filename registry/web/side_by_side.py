@@ -16,7 +16,7 @@ from registry.series import Series
 from registry.services import tables
 from registry.services.tables import Table
 from registry.web.pages import show
-from registry.web.places import Place
+from registry.web.places import ModelPlace
 
 MOST_ROWS = 300  # of metrics, and of metadata
 MOST_POINTS = 300  # of one line
@@ -40,9 +40,8 @@ def query(chosen: Iterable[str], said: Mapping[str, Any], **changes: str) -> str
     return f"?{made.urlencode(safe=',')}"
 
 
-def page(request: HttpRequest, place: Place, chosen: dict[str, Version]) -> HttpResponse:
+def page(request: HttpRequest, place: ModelPlace, chosen: dict[str, Version]) -> HttpResponse:
     """Answer the page about versions, by revision as they were asked for."""
-    assert place.model
     for version in chosen.values():
         version.model = place.model
     differing = request.GET.get("differing") == "true"
@@ -140,7 +139,7 @@ class Line:
 
 
 def _lines(request: HttpRequest, versions: Sequence[Version]) -> dict[str, Any]:
-    names = Metric.objects.stepped_in(versions)
+    names = Metric.objects.series_in(versions)
     wanted = request.GET.get("metric", "")
     name = wanted if wanted in names else max(names, key=lambda one: names[one], default="")
     found = []

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from registry.errors import Conflict
 from registry.models import Project, RegisteredModel, Version
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.services import trash
 from registry.web.pages import show
 from registry.web.paging import Page, newest_first, numbered
@@ -29,8 +29,7 @@ def projects(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def models(request: HttpRequest, project: str) -> HttpResponse:
-    place = project_at(request, project)
-    require(request.user, Action.VIEW_TRASH, place.project)
+    place = project_at(request, project, action=Action.VIEW_TRASH)
     rows = RegisteredModel.objects.in_trash().filter(project=place.project).select_related("project", "trashed_by")
     return _page(request, "project_trash", numbered(rows, request), place)
 
@@ -38,8 +37,7 @@ def models(request: HttpRequest, project: str) -> HttpResponse:
 @require_safe
 def versions(request: HttpRequest, project: str, model: str) -> HttpResponse:
     """The deleted versions, by number: a rule may have put in very many."""
-    place = model_at(request, project, model)
-    require(request.user, Action.VIEW_TRASH, place.project)
+    place = model_at(request, project, model, action=Action.VIEW_TRASH)
     rows = Version.objects.in_trash().filter(model=place.model).select_related("trashed_by")
     page = newest_first(rows, request, key="number")
     for version in page.rows:

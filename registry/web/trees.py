@@ -18,7 +18,7 @@ from registry.listing import DirectoriesFirst, Row
 from registry.models import Tree, Version
 from registry.web.pages import show
 from registry.web.paging import query
-from registry.web.places import Place, version_at
+from registry.web.places import VersionPlace, version_at
 from registry.web.readmes import readme_of
 
 ROWS = 100  # of a directory on one page
@@ -56,7 +56,6 @@ def tree(request: HttpRequest, project: str, model: str, revision: str, path: st
     """One directory of a version; a file is shown on a page of its own."""
     place = version_at(request, project, model, revision)
     version, path = place.version, path.strip("/")
-    assert version
     entry = trees.find(Tree.objects.content_of, version.tree_id, path)
     if entry is None:
         return missing(request, place, path)
@@ -101,11 +100,9 @@ def crumbs(path: str) -> list[tuple[str, str]]:
     return [(name, "/".join(parts[: place + 1])) for place, name in enumerate(parts)]
 
 
-def missing(request: HttpRequest, place: Place, path: str) -> HttpResponse:
+def missing(request: HttpRequest, place: VersionPlace, path: str) -> HttpResponse:
     """Say that nothing stands there, which versions brought something there, and how far the path leads."""
     model, version = place.model, place.version
-    assert model is not None
-    assert version is not None
     rows = model.occurrences.filter(path=path, first_version__trashed_at=None).select_related("first_version")
     held = [one.first_version for one in rows.order_by("-pk")[:HELD]]
     facts = {"path": path, "near": _nearest(version, path), "held": held}
@@ -127,7 +124,7 @@ def _page(version: Version, revision: str) -> str:
     return reverse("web:version", args=[version.model.project.name, version.model.name, revision])
 
 
-def _twin(place: Place, path: str) -> str:
+def _twin(place: VersionPlace, path: str) -> str:
     return f"{place.twin}tree/{quote(path)}"
 
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from registry.models import Ref, Version
-from registry.permissions import Action, require
+from registry.permissions import Action
 from registry.services import deprecation, metrics, refs, restoring, trash
 from registry.services.metrics import Measured
 from registry.services.refs import Move
@@ -25,13 +25,12 @@ from registry.web.forms.versions import (
     RestoreForm,
     TagForm,
 )
-from registry.web.pages import act
-from registry.web.pages import attempt as attempted
-from registry.web.places import Place, model_at, version_at
+from registry.web.pages import act, attempt
+from registry.web.places import VersionPlace, model_at, version_at
 from registry.web.versions import page_of
 
 Said = dict[str, Any]
-Doing = Callable[[Place], HttpResponse]
+Doing = Callable[[VersionPlace], HttpResponse]
 
 
 def _for(action: Action) -> Callable[[Doing], Callable[..., HttpResponse]]:
@@ -42,45 +41,43 @@ def _for(action: Action) -> Callable[[Doing], Callable[..., HttpResponse]]:
         def view(request: HttpRequest, project: str, model: str, revision: str) -> HttpResponse:
             if request.method != "POST":
                 return redirect("web:version", project, model, revision)
-            place = version_at(request, project, model, revision)
-            require(request.user, action, place.project)
-            return doing(place)
+            return doing(version_at(request, project, model, revision, action=action))
 
         return view
 
     return made
 
 
-def _tried(place: Place, form: Form, work: Callable[[Said], Any], done: str) -> HttpResponse:
+def _tried(place: VersionPlace, form: Form, work: Callable[[Said], Any], done: str) -> HttpResponse:
     """Do it and go on, or show the version again with what is wrong in the form. `done` is filled from what was said."""
-    _, version = place.named
-    if form.is_valid() and attempted(form, work):
+    version = place.version
+    if form.is_valid() and attempt(form, work):
         messages.success(place.request, done.format(**form.cleaned_data, number=version.number))
         return redirect(version)
     return page_of(place, failed=form)
 
 
 @_for(Action.MOVE_REF)
-def tag(place: Place) -> HttpResponse:
+def tag(place: VersionPlace) -> HttpResponse:
     work = functools.partial(_name, place, Ref.Kind.TAG)
     return _tried(place, TagForm(place.request.POST), work, "The tag “{name}” names v{number}.")
 
 
 @_for(Action.MOVE_REF)
-def branch(place: Place) -> HttpResponse:
+def branch(place: VersionPlace) -> HttpResponse:
     work = functools.partial(_name, place, Ref.Kind.BRANCH)
     return _tried(place, BranchForm(place.request.POST), work, "The branch “{name}” begins at v{number}.")
 
 
-def _name(place: Place, kind: str, said: Said) -> None:
-    model, version = place.named
+def _name(place: VersionPlace, kind: str, said: Said) -> None:
+    model, version = place.model, place.version
     move = Move(kind, said["name"], str(version.number))
     refs.create_ref(actor=place.request.user, model=model, move=move)  # type: ignore[arg-type]
 
 
 @_for(Action.MOVE_REF)
-def alias(place: Place) -> HttpResponse:
-    model, version = place.named
+def alias(place: VersionPlace) -> HttpResponse:
+    model, version = place.model, place.version
 
     def work(said: Said) -> None:
         name, number = said["alias"] if any(said["alias"]) else (said["name"], None)
@@ -93,8 +90,8 @@ def alias(place: Place) -> HttpResponse:
 
 
 @_for(Action.PUBLISH)
-def restore(place: Place) -> HttpResponse:
-    (model, old), form = place.named, RestoreForm(place.request.POST)
+def restore(place: VersionPlace) -> HttpResponse:
+    model, old, form = place.model, place.version, RestoreForm(place.request.POST)
     made: list[tuple[Version, bool]] = []
 
     def work(said: Said) -> None:
@@ -102,7 +99,7 @@ def restore(place: Place) -> HttpResponse:
         about = {"revision": str(old.number), "branch": branch, "message": message, "expected": number}
         made.append(restoring.restore_to_branch(actor=place.request.user, model=model, **about))  # type: ignore[arg-type]
 
-    if not (form.is_valid() and attempted(form, work)):
+    if not (form.is_valid() and attempt(form, work)):
         return page_of(place, failed=form)
     (version, fresh), name = made[0], form.cleaned_data["branch"][0]
     version.model = model
@@ -112,19 +109,19 @@ def restore(place: Place) -> HttpResponse:
 
 
 @_for(Action.LOG_METRICS)
-def log_metric(place: Place) -> HttpResponse:
+def log_metric(place: VersionPlace) -> HttpResponse:
     def work(said: Said) -> None:
         measured = [Measured(said["name"], said["value"], said["step"])]
-        metrics.log_metrics(actor=place.request.user, version=place.named[1], measured=measured)  # type: ignore[arg-type]
+        metrics.log_metrics(actor=place.request.user, version=place.version, measured=measured)  # type: ignore[arg-type]
 
     return _tried(place, MetricForm(place.request.POST), work, "“{name}” is logged: {value}.")
 
 
 @_for(Action.DEPRECATE)
-def deprecate(place: Place) -> HttpResponse:
+def deprecate(place: VersionPlace) -> HttpResponse:
     """Say why a version should not be used any more; with `take_back` in the form, that it may."""
     if "take_back" in place.request.POST:
-        _, version = place.named
+        version = place.version
         done = f"v{version.number} is not deprecated any more."
         then = version.get_absolute_url()
         return act(place.request, functools.partial(_deprecate, place, None), done=done, then=then)
@@ -132,14 +129,14 @@ def deprecate(place: Place) -> HttpResponse:
     return _tried(place, form, lambda said: _deprecate(place, said["reason"]), "v{number} is deprecated.")
 
 
-def _deprecate(place: Place, reason: str | None) -> None:
-    deprecation.deprecate_version(actor=place.request.user, version=place.named[1], reason=reason)  # type: ignore[arg-type]
+def _deprecate(place: VersionPlace, reason: str | None) -> None:
+    deprecation.deprecate_version(actor=place.request.user, version=place.version, reason=reason)  # type: ignore[arg-type]
 
 
 @_for(Action.TRASH)
-def delete(place: Place) -> HttpResponse:
+def delete(place: VersionPlace) -> HttpResponse:
     def work(_: Said) -> None:
-        trash.delete(actor=place.request.user, row=place.named[1])  # type: ignore[arg-type]
+        trash.delete(actor=place.request.user, row=place.version)  # type: ignore[arg-type]
 
     done = "v{number} is in the trash. Take it back here, as long as it is there."
     return _tried(place, DeletionForm(place.request.POST), work, done)
@@ -149,7 +146,7 @@ def take_back(request: HttpRequest, project: str, model: str, revision: str) -> 
     """Take a version back from the trash."""
     if request.method != "POST":
         return redirect("web:version", project, model, revision)
-    require(request.user, Action.TRASH, model_at(request, project, model).project)
+    model_at(request, project, model, action=Action.TRASH)
     row = trash.find_deleted(actor=request.user, project=project, model=model, revision=revision)
     assert isinstance(row, Version)
     work = functools.partial(trash.undelete, actor=request.user, row=row)  # type: ignore[arg-type]

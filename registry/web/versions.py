@@ -32,7 +32,7 @@ from registry.web.forms.versions import (
 from registry.web.measurements import measurements_of
 from registry.web.pages import show
 from registry.web.pictures import picture_of
-from registry.web.places import Place, model_at, version_at
+from registry.web.places import VersionPlace, model_at, version_at
 
 MOST_ENTRIES = 12
 MOST_REFS = 50  # shown, and to choose from
@@ -55,9 +55,9 @@ def version(request: HttpRequest, project: str, model: str, revision: str) -> Ht
     return page_of(place)
 
 
-def page_of(place: Place, *, failed: Form | None = None) -> HttpResponse:
+def page_of(place: VersionPlace, *, failed: Form | None = None) -> HttpResponse:
     """Show a version; after a form of it was refused, with that form open and what was wrong beside its fields."""
-    model, found = place.named
+    model, found = place.model, place.version
     parents = [link.parent for link in found.parent_links.select_related("parent").order_by("position")]
     refs = list(found.refs.select_related("version")[:MOST_REFS])
     before, after = model.versions.neighbours_of(found)
@@ -92,7 +92,7 @@ def lineage(request: HttpRequest, project: str, model: str, revision: str) -> Ht
     """What a version came from and what came of it, as far as `?depth=` says."""
     place = version_at(request, project, model, revision)
     depth = _depth(request)
-    picture = picture_of(lineage_of(place.named[1], actor=request.user, depth=depth))
+    picture = picture_of(lineage_of(place.version, actor=request.user, depth=depth))
     twin = f"{place.twin}lineage/?depth={depth}"
     return show(
         request, "version_lineage", place, twin=twin, tab="versions", picture=picture, depth=depth, depths=DEPTHS
@@ -109,7 +109,6 @@ def _depth(request: HttpRequest) -> int:
 def _in_the_trash(request: HttpRequest, project: str, model: str, revision: str) -> HttpResponse:
     """Tell those who may see the trash that the version is there, and until when; to all others it is not here."""
     place = model_at(request, project, model)
-    assert place.model
     gone = place.model.versions.in_trash().at(place.model, revision) if place.may["view_trash"] else None
     if gone is None:
         raise Version.DoesNotExist
@@ -144,9 +143,9 @@ def _message_of(found: Version) -> Message:
     return Message(title, text, len(text) > LONG_MESSAGE or text.count("\n") > LONG_LINES)
 
 
-def _ways(place: Place) -> dict[str, str]:
+def _ways(place: VersionPlace) -> dict[str, str]:
     """Return how to get exactly this version: by its digest, which names nothing else."""
-    model, found = place.named
+    model, found = place.model, place.version
     address = place.request.build_absolute_uri(f"{_api(place, found.digest)}archive/")
     return {
         "Python": f'import lmvp\nlmvp.download("{model}", revision="{found.digest}")',
@@ -155,8 +154,8 @@ def _ways(place: Place) -> dict[str, str]:
     }
 
 
-def _api(place: Place, revision: str) -> str:
-    return reverse("version", args=[place.project.name, place.named[0].name, revision])
+def _api(place: VersionPlace, revision: str) -> str:
+    return reverse("version", args=[place.project.name, place.model.name, revision])
 
 
 # --- What happened
@@ -186,9 +185,9 @@ EVENTS = {
 }
 
 
-def _story(place: Place) -> list[Told]:
+def _story(place: VersionPlace) -> list[Told]:
     """Return the newest of what happened: moves of names, and for whoever may see it the audit log."""
-    _, found = place.named
+    found = place.version
     told = [_move(move, found) for move in RefMove.objects.about(found, most=MOST_LINES)]
     if can(place.request.user, Action.VIEW_EVENTS, place.project):
         events = Event.objects.about(found).select_related("actor").order_by("-id")
@@ -220,9 +219,9 @@ def _event(event: Event) -> Told:
 # --- What can be done
 
 
-def _forms(place: Place, failed: Form | None) -> dict[str, Any]:
+def _forms(place: VersionPlace, failed: Form | None) -> dict[str, Any]:
     """Return the forms that the visitor may send, by their actions; the refused one as it came."""
-    (_, found), may = place.named, place.may
+    found, may = place.version, place.may
     forms: list[Form] = []
     if may["move_ref"]:
         forms += [TagForm(), BranchForm(), AliasForm(aliases=_elsewhere(found, Ref.Kind.ALIAS))]
