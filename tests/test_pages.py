@@ -145,4 +145,5 @@ def test_scripts_of_every_page_cannot_clash_with_a_page_s_own(client: Client):
     """Plain scripts share their names: the second to declare one of them would not run at all."""
     tags = re.findall(r"<script [^>]*registry/[^>]*>", client.get("/").content.decode())
 
-    assert tags and all('type="module"' in tag for tag in tags)
+    assert tags
+    assert all('type="module"' in tag for tag in tags)

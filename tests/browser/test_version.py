@@ -144,7 +144,7 @@ def test_the_picture_leads_from_version_to_version_by_keyboard(new_visitor, cast
 def test_pages_can_be_read_and_used_without_javascript(new_visitor, cast: Cast, model, root) -> None:
     page = new_visitor(cast.bob, java_script_enabled=False).goto(f"{PAGE}2/")
     expect(page.locator(".picture .node")).to_have_count(4)
-    page.locator("summary", has_text="Name it").click()
+    page.locator("summary", has_text="Tag or branch").click()
     page.get_by_label("Tag", exact=True).fill("paper-2026")
     page.get_by_role("button", name="Add the tag").click()
     expect(page.get_by_role("status")).to_have_text("The tag “paper-2026” names v2.")
