@@ -139,3 +139,11 @@ def test_the_click_through_api_bears_our_name(client):
     page = client.get("/v1/projects/", headers={"accept": "text/html"}).content.decode()
     assert re.search(r"<title>[^<]*LMVP</title>", page)
     assert "Django REST framework" not in page
+
+
+def test_scripts_of_every_page_cannot_clash_with_a_page_s_own(client: Client):
+    """Plain scripts share their names: the second to declare one of them would not run at all."""
+    tags = re.findall(r"<script [^>]*registry/[^>]*>", client.get("/").content.decode())
+
+    assert tags
+    assert all('type="module"' in tag for tag in tags)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
+import shlex
+from urllib.parse import urlsplit
 
 import numpy
 import pytest
@@ -243,3 +247,12 @@ def test_the_number_of_queries_does_not_grow_with_the_versions(cast, dave, djang
         publish(cast.alice, _model(cast), {"a.txt": b"%d" % n})
     with django_assert_max_num_queries(16):
         dave.get("/vision/classifier/versions/3/files/a.txt")
+
+
+def test_a_file_is_got_with_the_command_on_its_page(dave: Client, cast: Cast):
+    page = shown(dave, cast, "it's here/-a b.bin", b"bytes").content.decode()
+
+    command = html.unescape(re.search(r'aria-label="Download with curl"><code>(.*?)</code>', page)[1])
+    curl, *options, address = shlex.split(command)
+    assert (curl, options) == ("curl", ["-f", "-H", "Authorization: Bearer $LMVP_TOKEN", "-o", "./-a b.bin"])
+    assert b"".join(dave.get(urlsplit(address).path)) == b"bytes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote as shell_word
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from registry import connections, markdown, trees
 from registry.diffs.text import begins_readable
 from registry.highlighting import highlighted
 from registry.images import image_type
-from registry.models import Blob, Tree
+from registry.models import Blob, Tree, Visibility
 from registry.services import blobs, downloads, viewing
 from registry.services.viewing import ROWS, TENSORS, View
 from registry.storage import Lost, open_blob
@@ -101,6 +102,7 @@ def _facts(place: VersionPlace, path: str, entry: Entry) -> dict[str, Any]:
         "crumbs": crumbs(path),
         "entry": entry,
         "bytes_at": _bytes(place, path),
+        "curl": _curl(place, path),
         "others": [(one, sizes.get(one.digest)) for one in others[:OTHERS]],
         "more_others": len(others) > OTHERS,
         "twin": place.twin + "inspect/" + quote(path) if path.rpartition(".")[2] in _INSPECTED else place.twin,
@@ -108,6 +110,13 @@ def _facts(place: VersionPlace, path: str, entry: Entry) -> dict[str, Any]:
 
 
 _INSPECTED = {"safetensors", "gguf", "onnx", "npy", "npz"}
+
+
+def _curl(place: VersionPlace, path: str) -> str:
+    """Return the command that gets this file into the directory where one is."""
+    signed = "" if place.project.visibility == Visibility.PUBLIC else '-H "Authorization: Bearer $LMVP_TOKEN" '
+    address = place.request.build_absolute_uri(_bytes(place, path))
+    return f"curl -f {signed}-o {shell_word('./' + path.rpartition('/')[2])} {shell_word(address)}"
 
 
 def _bytes(place: VersionPlace, path: str) -> str:

@@ -60,6 +60,11 @@ class Measurements:
     charts: Sequence[Chart]
     more_rows: str = ""
     more_charts: str = ""
+
+    @property
+    def stepped(self) -> bool:
+        return any(row.step is not None for row in self.rows)
+
     partial: bool = False  # not from the first name on
 
 

@@ -148,7 +148,7 @@ def _ways(place: VersionPlace) -> dict[str, str]:
     model, found = place.model, place.version
     address = place.request.build_absolute_uri(f"{_api(place, found.digest)}archive/")
     return {
-        "Python": f'import lmvp\nlmvp.download("{model}", revision="{found.digest}")',
+        "Python": f'import lmvp\nlocal = lmvp.download("{model}", revision="{found.digest}")\nprint(local.path)',
         "Command line": f"lmvp download {model}@{found.digest} -o {model.name}/",
         "curl": f'curl -fOJ -H "Authorization: Bearer $LMVP_TOKEN" \\\n  "{address}?format=tar"',
     }

@@ -32,7 +32,7 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         page = {"heading": "This invitation cannot be accepted", "message": refusal.message}
         return render(request, "registry/error.html", page, status=refusal.status)
-    messages.success(request, f"Welcome to {membership.project}: you are {membership.get_role_display()} there.")
+    messages.success(request, f"Welcome to {membership.project}. Your role here is {membership.get_role_display()}.")
     return redirect(membership.project)
 
 

@@ -52,7 +52,7 @@ def test_a_newcomer_registers_verifies_and_signs_in(new_visitor, script) -> None
     register(page, "erin")
     page.goto(mailed_address())
     press(page, "Verify my address")
-    expect(page.get_by_role("status")).to_contain_text("verified")
+    expect(page.get_by_role("main").get_by_role("status")).to_contain_text("verified")
     fill_in(page, "erin")
     page.get_by_label("You").get_by_role("link", name="erin").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
@@ -73,7 +73,7 @@ def test_an_invited_newcomer_arrives_in_the_project(new_visitor, cast) -> None:
     fill_in(page, "erin")
     press(page, "Accept the invitation")
     expect(page).to_have_url(re.compile("/vision/$"))
-    expect(page.get_by_role("status")).to_contain_text("Welcome to vision")
+    expect(page.get_by_role("main").get_by_role("status")).to_contain_text("Welcome to vision")
     assert cast.project.memberships.get(user__username="erin").role == Role.CONTRIBUTOR
 
 
@@ -93,7 +93,7 @@ def test_a_token_made_here_opens_the_api_and_is_revoked_here(new_visitor, cast, 
     expect(page.get_by_role("main")).not_to_contain_text(text)
     page.get_by_label("Revoke cluster").click()
     press(page, "Revoke this token")
-    expect(page.get_by_role("status")).to_contain_text("is revoked")
+    expect(page.get_by_role("main").get_by_role("status")).to_contain_text("is revoked")
     assert requests.get(**asked, timeout=10).status_code == 401
     assert not AccessToken.objects.usable().exists()
 
@@ -107,7 +107,7 @@ def test_another_browser_that_is_ended_is_signed_out(new_visitor) -> None:
     laptop.goto("/account/sessions/")
     expect(laptop.get_by_text("this browser", exact=True)).to_have_count(1)
     laptop.get_by_role("button", name=re.compile("^End Safari on iPhone")).click()
-    expect(laptop.get_by_role("status")).to_contain_text("Safari on iPhone is signed out")
+    expect(laptop.get_by_role("main").get_by_role("status")).to_contain_text("Safari on iPhone is signed out")
     phone.goto("/account/")
     expect(phone).to_have_url(re.compile("/login/"))
     assert SignIn.objects.standing().count() == 1

@@ -30,7 +30,9 @@ def test_somebody_is_invited_and_accepts(new_visitor, cast) -> None:
     invite.get_by_label("E-mail address").fill("erin@example.org")
     invite.get_by_label("Role").select_option("viewer")
     invite.get_by_role("button", name="Invite").click()
-    expect(page.get_by_role("status")).to_have_text("An invitation is on its way to erin@example.org.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text(
+        "An invitation is on its way to erin@example.org."
+    )
     expect(page.locator(".invitation")).to_contain_text("invited by carol")
 
     invited = new_visitor(make_user("erin"))
@@ -46,7 +48,7 @@ def test_somebody_is_invited_and_accepts(new_visitor, cast) -> None:
 def test_a_role_is_changed_in_place(new_visitor, cast) -> None:
     page = new_visitor(cast.alice).goto("/vision/-/members/")
     page.get_by_label("Role of bob").select_option("maintainer")
-    expect(page.get_by_role("status")).to_have_text("bob is maintainer now.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("bob is maintainer now.")
     expect(page.get_by_label("Role of bob")).to_have_value("maintainer")
     page.get_by_label("Role of alice").select_option("viewer")
     page.get_by_role("button", name="Set your own role").click()
@@ -61,7 +63,7 @@ def test_a_role_is_changed_without_javascript(new_visitor, cast) -> None:
     row = page.get_by_role("row", name="bob")
     row.get_by_label("Role of bob").select_option("viewer")
     row.get_by_role("button", name="Set").click()
-    expect(page.get_by_role("status")).to_have_text("bob is viewer now.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("bob is viewer now.")
 
 
 @pytest.mark.parametrize("window", [{}, PHONE], ids=["laptop", "phone"])
@@ -72,7 +74,7 @@ def test_a_member_is_removed_after_asking(new_visitor, cast, window) -> None:
     expect(question).to_contain_text("dave loses the role viewer here at once")
     assert_accessible(page)
     question.locator("form").get_by_role("button", name="Remove dave").click()
-    expect(page.get_by_role("status")).to_have_text("dave is no member of vision any more.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("dave is no member of vision any more.")
     assert role_of(cast, "dave") is None
 
 
@@ -89,7 +91,7 @@ def test_a_model_is_deleted_and_taken_back(new_visitor, cast) -> None:
     page.get_by_role("button", name="Put classifier into the trash").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Deleted models")
     page.get_by_role("button", name="Take back classifier").click()
-    expect(page.get_by_role("status")).to_have_text("vision/classifier is back, as it was.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("vision/classifier is back, as it was.")
     expect(page).to_have_url(re.compile(r"/vision/classifier/$"))
 
 
@@ -100,7 +102,7 @@ def test_a_project_is_deleted_and_taken_back(new_visitor, cast) -> None:
     page.get_by_role("button", name="Put vision into the trash").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your deleted projects")
     page.get_by_role("button", name="Take back vision").click()
-    expect(page.get_by_role("status")).to_have_text("vision is back, as it was.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("vision is back, as it was.")
     expect(page).to_have_url(re.compile(r"/vision/$"))
 
 
@@ -141,7 +143,7 @@ def test_a_rule_is_looked_at_and_set(new_visitor, cast) -> None:
     expect(page.get_by_role("main")).to_contain_text("2 versions")
     assert_well_made(page)
     page.get_by_role("button", name="Set this rule").click()
-    expect(page.get_by_role("status")).to_contain_text("The rule is set.")
+    expect(page.get_by_role("main").get_by_role("status")).to_contain_text("The rule is set.")
     expect(page.get_by_label("Keep the newest")).to_have_value("1")
 
 

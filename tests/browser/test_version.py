@@ -92,7 +92,7 @@ def test_a_version_is_promoted_by_its_page(new_visitor, cast: Cast, model) -> No
     expect(page.get_by_label("Name of a new alias")).to_be_hidden()
     page.get_by_label("Comment").fill("Better on the scans of July")
     page.get_by_role("button", name="Let it name v2").click()
-    expect(page.get_by_role("status")).to_have_text("The alias “production” names v2 now.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("The alias “production” names v2 now.")
     expect(page.locator(".story")).to_contain_text("Better on the scans of July")
     assert Ref.objects.get(name="production").version.number == 2
 
@@ -127,7 +127,7 @@ def test_a_version_is_deprecated_deleted_and_taken_back(new_visitor, cast: Cast,
     assert_well_made(page)
     visitor.expected = 200
     page.get_by_role("button", name="Take v2 back").click()
-    expect(page.get_by_role("status")).to_have_text("v2 is back.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("v2 is back.")
 
 
 def test_the_picture_leads_from_version_to_version_by_keyboard(new_visitor, cast: Cast, model) -> None:
@@ -144,10 +144,10 @@ def test_the_picture_leads_from_version_to_version_by_keyboard(new_visitor, cast
 def test_pages_can_be_read_and_used_without_javascript(new_visitor, cast: Cast, model, root) -> None:
     page = new_visitor(cast.bob, java_script_enabled=False).goto(f"{PAGE}2/")
     expect(page.locator(".picture .node")).to_have_count(4)
-    page.locator("summary", has_text="Name it").click()
+    page.locator("summary", has_text="Tag or branch").click()
     page.get_by_label("Tag", exact=True).fill("paper-2026")
     page.get_by_role("button", name="Add the tag").click()
-    expect(page.get_by_role("status")).to_have_text("The tag “paper-2026” names v2.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("The tag “paper-2026” names v2.")
     page.goto(f"/vision/-/artifacts/{root.pk}/")
     expect(page.get_by_role("link", name="hidden-64").first).to_be_visible()
     below = page.locator(".artifact-tree details").first
