@@ -9,6 +9,7 @@ import pytest
 
 import lmvp
 from lmvp.client import cli, errors
+from lmvp.client.commands.command import JSON
 
 ROOT = Path(__file__).parent.parent
 CLI_PAGE = (ROOT / "docs" / "cli.md").read_text("utf-8")
@@ -38,7 +39,7 @@ def test_every_commands_help_has_one_example_that_parses(command):
 
 def test_json_is_offered_by_the_commands_that_the_manual_lists():
     [listed] = re.findall(r"^- `--json` .*", CLI_PAGE, re.MULTILINE)
-    offering = {command.name for command in cli.COMMANDS.values() if cli.JSON in command.arguments}
+    offering = {command.name for command in cli.COMMANDS.values() if JSON in command.arguments}
     assert set(re.findall(r"`(\w[\w-]*)`", listed)) == offering
 
 

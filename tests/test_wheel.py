@@ -10,7 +10,7 @@ import pytest
 import lmvp
 
 ROOT = Path(__file__).parent.parent
-CLIENT = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "lmvp" / "client").glob("*.py"))
+CLIENT = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "lmvp" / "client").rglob("*.py"))
 
 WITHOUT_THE_SERVER = """
 import sys

@@ -10,6 +10,7 @@ from typing import Any
 
 from lmvp.client import formats
 from lmvp.client.errors import NotFound
+from lmvp.client.tables import moment, number, table, when
 
 METRIC_COLUMNS = 4
 TITLE_WIDTH = 60
@@ -129,37 +130,6 @@ def _row(version: Version, metrics: Sequence[str], *, several: bool) -> list[str
         *(number(version.metrics.get(name, "")) for name in metrics),
         title if len(title) <= TITLE_WIDTH else title[: TITLE_WIDTH - 1] + "…",
     ]
-
-
-def moment(text: str) -> datetime:
-    """Read a time as the server writes it; Python 3.10 does not know its “Z”."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def when(time: datetime) -> str:
-    """Return a time as people here read it: local, to the minute."""
-    return f"{time.astimezone():%Y-%m-%d %H:%M}"
-
-
-def number(value: float | str) -> str:
-    """Return a metric's value as people read it: four digits that matter."""
-    if isinstance(value, str):
-        return value
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e9 else f"{value:.4g}"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return aligned columns under their heads, without a trailing line end."""
-    lines = [[visible(cell) for cell in row] for row in [head, *rows]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
-def visible(text: str) -> str:
-    """Replace control characters: what others wrote must not steer this terminal."""
-    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 @dataclass

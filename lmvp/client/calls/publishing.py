@@ -1,0 +1,116 @@
+"""New versions: what is read of this machine, checked, sent and made one."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from lmvp.client import transfer
+from lmvp.client.calls.connection import Connected, Revision
+from lmvp.client.errors import Conflict, LMVPError, NotFound
+from lmvp.client.http import path_of
+from lmvp.client.measurements import Metrics
+from lmvp.client.naming import ModelName
+from lmvp.client.publication import Publication, Said, Source, sources
+from lmvp.client.versions import LocalModel, Version
+
+
+class Publishing(Connected):
+    def update(
+        self,
+        name: str,
+        source: str | os.PathLike[str] | LocalModel,
+        *,
+        message: str | None = None,
+        branch: str = "main",
+        parent: Revision | None = None,
+        metrics: Metrics | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        alias: str | None = None,
+        tag: str | None = None,
+        derived_from: Source | Sequence[Source] = (),
+        progress: bool | None = None,
+    ) -> Version:
+        """Publish a new version of a model that is there. NotFound when it is not: `publish` makes it.
+
+        The new version holds exactly the files of `source`, a file or a directory. `derived_from` are versions of other
+        models that it was made from: project/model@revision, a Version or a LocalModel. Conflict when `parent`, or the
+        newest version that a LocalModel was downloaded from, is not the branch's newest any more.
+        """
+        said = Said(message, branch, parent, metrics, metadata, alias, tag, sources(derived_from))
+        model = self._names.resolve(name, writing=True)
+        publication = Publication.read(source, said, progress=progress)
+        with self._names.explained(model):
+            return self._publish(model, publication)
+
+    def publish(
+        self,
+        name: str,
+        source: str | os.PathLike[str] | LocalModel,
+        *,
+        kind: Literal["model", "dataset", "config"] = "model",
+        message: str | None = None,
+        branch: str = "main",
+        parent: Revision | None = None,
+        metrics: Metrics | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        alias: str | None = None,
+        tag: str | None = None,
+        derived_from: Source | Sequence[Source] = (),
+        progress: bool | None = None,
+    ) -> Version:
+        """Publish a version as `update` does, and make the registered model first when it is not there.
+
+        A name without “/” goes to LMVP_PROJECT's project, else to your personal one, never to somebody else's.
+        """
+        said = Said(message, branch, parent, metrics, metadata, alias, tag, sources(derived_from))
+        model = self._names.resolve_new(name)
+        publication = Publication.read(source, said, progress=progress)
+        try:
+            return self._publish(model, publication)
+        except NotFound:
+            self._create_model(model, kind)
+        return self._publish(model, publication)
+
+    def _publish(self, model: ModelName, publication: Publication) -> Version:
+        transfer.send_files(self._session, model.path, publication.local, progress=publication.progress)
+        version = self._commit(model, publication.body(model))
+        publication.note(version)
+        return version
+
+    def _commit(self, model: ModelName, body: dict[str, Any]) -> Version:
+        # The key makes a second sending after a broken connection find the first one's version.
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        try:
+            answer = self._session.call("POST", f"{model.path}versions/", body, headers=key, repeatable=True)
+        except Conflict as error:
+            raise _explained_conflict(error, model, body["branch"]) from error
+        with self._session.understood():
+            return Version.from_json(answer)
+
+    def _create_model(self, model: ModelName, kind: str) -> None:
+        body = {"name": model.model, "kind": kind}
+        try:
+            self._session.call("POST", path_of("projects", model.project, "models"), body)
+        except NotFound as error:
+            raise error.saying(
+                f"There is no project “{model.project}” that you may see. Make it with lmvp.create_project("
+                f"{model.project!r}) / `lmvp create-project {model.project}`, or ask one of its owners for an invitation."
+            ) from error
+        except LMVPError as error:
+            if error.code != "name_taken":  # somebody else made it just now: good
+                raise
+
+
+def _explained_conflict(error: Conflict, model: ModelName, branch: str) -> Conflict:
+    if error.code != "parent_moved":
+        return error
+    head = error.fields.get("head") or {}
+    newer = f"version {head['number']}" if "number" in head else "another version"
+    return error.saying(
+        f"{model} has moved on: {newer} is the newest on {branch} now. Look at it: lmvp.download({str(model)!r}) / "
+        f"`lmvp download {model}`. Then publish on top of it, without `parent`; in Python by giving the path instead of "
+        "the LocalModel."
+    )

@@ -1,0 +1,1 @@
+"""The commands of `lmvp`, a module for each noun; `lmvp.client.cli` runs them."""

@@ -1,0 +1,73 @@
+"""What a command is: its words, its arguments, and its answer as text and as data."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from lmvp.client.api import Client
+from lmvp.client.tables import table
+
+
+class Answer(NamedTuple):
+    """What a command found: as text for people, and as data for `--json`."""
+
+    text: str
+    data: Any
+
+
+Run = Callable[[Client, argparse.Namespace], Answer]
+
+
+class Argument:
+    """One argument of a command, as argparse takes it."""
+
+    def __init__(self, *names: str, **options: Any) -> None:
+        self.names = names
+        self.options = options
+
+
+@dataclass(frozen=True)
+class Command:
+    name: str
+    run: Run
+    arguments: tuple[Argument, ...]
+
+    @property
+    def help(self) -> str:
+        return inspect.cleandoc(self.run.__doc__ or "")
+
+
+class UsageError(Exception):
+    """The command was used wrongly; exit code 2."""
+
+
+COMMANDS: dict[str, Command] = {}
+
+JSON = Argument("--json", action="store_true", help="print JSON instead of text")
+NAME = Argument("name", metavar="NAME", help="project/model; the project may be left out where it is clear")
+AT_REVISION = Argument(
+    "name", metavar="NAME[@REVISION]", help="a model, and a branch, tag, alias, number or digest (default: latest)"
+)
+
+
+def command(name: str, *arguments: Argument) -> Callable[[Run], Run]:
+    def register(run: Run) -> Run:
+        COMMANDS[name] = Command(name, run, arguments)
+        return run
+
+    return register
+
+
+def at(name: str) -> tuple[str, str]:
+    """Return the two halves of NAME[@REVISION]."""
+    model, _, revision = name.partition("@")
+    return model, revision or "latest"
+
+
+def table_or(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> str:
+    """Return the table, or a sentence where it would be empty."""
+    return table(head, rows) if rows else empty
