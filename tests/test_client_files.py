@@ -22,6 +22,7 @@ ANSWER = {
     "number": 3,
     "digest": "ab" * 32,
     "branch": "main",
+    "parents": [],
     "author": "alice",
     "message": "Wider layer\n\nAnd more.",
     "metadata": {"width": 64},
@@ -221,7 +222,8 @@ def test_a_history_is_a_table():
     lines = str(History("vision/digits", [version])).splitlines()
     assert lines[0] == "vision/digits"
     assert lines[1].split() == ["version", "when", "author", "refs", "accuracy", "epochs", "note", "message"]
-    assert lines[2].split()[3:] == ["alice", "main,", "production", "0.9744", "30", "fine", "Wider", "layer"]
+    assert lines[2].split()[0] == "*"
+    assert lines[2].split()[4:] == ["alice", "main,", "production", "0.9744", "30", "fine", "Wider", "layer"]
     assert repr(History("vision/digits", [version])) == "<History of vision/digits: 1 version>"
     assert "no versions yet" in str(History("vision/digits"))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from lmvp.client import formats
 from lmvp.client.errors import NotFound
+from lmvp.client.graph import drawn
 from lmvp.client.tables import moment, number, table, when
 
 METRIC_COLUMNS = 4
@@ -26,7 +27,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Version:
-    """An immutable commit of one registered model. `metrics` has the latest value of each name; `size` is in bytes."""
+    """An immutable commit of one registered model. `parents` are numbers, the first one first; `metrics` has the latest value of each name; `size` is in bytes."""
 
     project: str
     model: str
@@ -38,6 +39,7 @@ class Version:
     metadata: Mapping[str, Any]
     metrics: Mapping[str, float | str]
     refs: tuple[Ref, ...]
+    parents: tuple[int, ...]
     created_at: datetime
     files_count: int
     size: int
@@ -58,6 +60,7 @@ class Version:
             metadata=dict(answer["metadata"]),
             metrics=dict(answer["metrics"]),
             refs=tuple(Ref(ref["kind"], ref["name"]) for ref in answer["refs"]),
+            parents=tuple(int(parent["number"]) for parent in answer["parents"]),
             created_at=moment(answer["created_at"]),
             files_count=int(answer["files"]["count"]),
             size=int(answer["files"]["size"]),
@@ -98,7 +101,7 @@ class Move:
 
 
 class History(list[Version]):
-    """Versions, newest first. Printed, it is a table."""
+    """Versions, newest first. Printed, it is a table; that of one model has the graph of its lines beside it."""
 
     def __init__(self, name: str, versions: Iterable[Version] = ()) -> None:
         super().__init__(versions)
@@ -113,16 +116,25 @@ class History(list[Version]):
                 f"{self.name} has no versions yet. Make the first: "
                 f"lmvp.publish({self.name!r}, path) / `lmvp publish {self.name} PATH`"
             )
-        several = len({version.name for version in self}) > 1
         metrics = list(dict.fromkeys(name for version in self for name in version.metrics))[:METRIC_COLUMNS]
-        head = [*(["model"] if several else []), "version", "when", "author", "refs", *metrics, "message"]
-        return f"{self.name}\n{table(head, [_row(version, metrics, several=several) for version in self])}"
+        head = ["version", "when", "author", "refs", *metrics, "message"]
+        if len({version.name for version in self}) > 1:
+            return f"{self.name}\n{table(['model', *head], [[v.model, *_row(v, metrics)] for v in self])}"
+        return f"{self.name}\n{table(['', *head], self._beside_their_graph(metrics))}"
+
+    def _beside_their_graph(self, metrics: Sequence[str]) -> list[list[str]]:
+        """Return a row for each version of one model, and for what their lines do in between."""
+        versions = {version.number: version for version in self}
+        parents = {number: version.parents for number, version in versions.items()}
+        in_order = list(parents) == sorted(parents, reverse=True)
+        rows = drawn(parents) if in_order else [("", number) for number in parents]
+        empty = [""] * (len(metrics) + 5)
+        return [[lines, *(_row(versions[at], metrics) if at else empty)] for lines, at in rows]
 
 
-def _row(version: Version, metrics: Sequence[str], *, several: bool) -> list[str]:
+def _row(version: Version, metrics: Sequence[str]) -> list[str]:
     title = version.title
     return [
-        *([version.model] if several else []),
         f"v{version.number}",
         when(version.created_at),
         version.author,
