@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     create_project = _client.create_project
     delete_alias = _client.delete_alias
     download = _client.download
+    follow = _client.follow
     history = _client.history
     lineage = _client.lineage
     log_metrics = _client.log_metrics
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
     metrics = _client.metrics
     models = _client.models
     moves = _client.moves
+    prefer_server = _client.prefer_server
     projects = _client.projects
     publish = _client.publish
+    servers = _client.servers
     set_alias = _client.set_alias
     set_tag = _client.set_tag
     show_history = _client.show_history
     showHistory = _client.show_history
+    sync = _client.sync
     update = _client.update
     version = _client.version
     whoami = _client.whoami
@@ -65,6 +69,7 @@ __all__ = [
     "delete_alias",
     "download",
     "errors",
+    "follow",
     "history",
     "lineage",
     "log_metrics",
@@ -73,12 +78,15 @@ __all__ = [
     "metrics",
     "models",
     "moves",
+    "prefer_server",
     "projects",
     "publish",
+    "servers",
     "set_alias",
     "set_tag",
     "showHistory",
     "show_history",
+    "sync",
     "update",
     "version",
     "whoami",

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from tests.burying import let_sealed_rows_go
 from tests.cast import Cast, make_cast
+from tests.client_home import own_home as own_home
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
 import lmvp
 from lmvp.client.api import Client
-from lmvp.client.commands import accounts, files, metrics, projects, refs, versions  # noqa: F401 each registers its own
+from lmvp.client.commands import accounts, completion, files, metrics, projects, refs, syncing, versions
 from lmvp.client.commands.command import COMMANDS, UsageError
 from lmvp.client.errors import LMVPError
 from lmvp.client.tables import visible
@@ -33,21 +34,63 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+# In the order of the help. Each module registers its own commands when it is imported.
+GROUPS: tuple[tuple[str, ModuleType], ...] = (
+    ("Sign in", accounts),
+    ("Publish and fetch files", files),
+    ("Serve", syncing),
+    ("Look at versions", versions),
+    ("Name versions", refs),
+    ("Measure", metrics),
+    ("Projects and models", projects),
+    ("This shell", completion),
+)
+BEGINNING = """\
+Keep, show and hand out trained models.
+
+  lmvp login --server https://models.example.org
+  lmvp publish vision/digits weights/ -m "First try" --metric accuracy=0.95
+  lmvp history vision/digits
+  lmvp download vision/digits@production -o weights/
+"""
+ENDING = "lmvp COMMAND --help tells more of each. The manual: docs/cli.md, and at your server /docs/ for the REST API."
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """The commands under the heads of their groups, each with its first line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=24)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all COMMANDS."""
-    top = argparse.ArgumentParser(prog="lmvp", description="Keep, show and hand out trained models.")
+    top = argparse.ArgumentParser(
+        prog="lmvp",
+        usage="lmvp [--at URL] COMMAND …",
+        formatter_class=Help,
+        description=f"{BEGINNING}\n{_overview()}",
+        epilog=ENDING,
+    )
     top.add_argument("--version", action="version", version=f"lmvp {lmvp.__version__}")
-    verbs = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    top.add_argument("--at", metavar="URL", help="speak with this server; stands before the command")
+    top.set_defaults(parser=top)  # for `completion`
+    verbs = top.add_subparsers(dest="command", metavar="COMMAND", required=True, help=argparse.SUPPRESS)
     for one in COMMANDS.values():
-        verb = verbs.add_parser(
-            one.name,
-            help=one.help.partition("\n")[0],
-            description=one.help,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        verb = verbs.add_parser(one.name, description=one.help, formatter_class=Help)
         for argument in one.arguments:
             verb.add_argument(*argument.names, **argument.options)
     return top
+
+
+def _overview() -> str:
+    """Return the groups, with a line for each command."""
+    blocks = []
+    for title, module in GROUPS:
+        of_group = [one for one in COMMANDS.values() if one.run.__module__ == module.__name__]
+        lines = [f"  {one.name:<16} {one.help.partition(chr(10))[0]}" for one in of_group]
+        blocks.append("\n".join([f"{title}:", *lines]))
+    return "\n\n".join(blocks)
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -64,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = _parsed(argv)
     try:
-        answer = COMMANDS[args.command].run(Client(), args)
+        answer = COMMANDS[args.command].run(Client(args.at), args)
         as_json = getattr(args, "json", False)
         _write(json.dumps(answer.data, default=_plain, ensure_ascii=False, indent=2) if as_json else answer.text)
     except LMVPError as error:

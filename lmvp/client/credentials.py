@@ -1,6 +1,7 @@
 """Sign-ins kept on this machine, by server: one private JSON file. Knows nothing of HTTP.
 
-`{"default": url, "servers": {url: {"email", "username", "access", "refresh"}}}`, mode 0600, replaced as a whole.
+`{"default": url, "servers": {url: {"email", "username", "access", "refresh"} or {"email", "username", "token"}}}`,
+mode 0600, replaced as a whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lmvp.client.errors import LocalFileError
+from lmvp.client.locks import locked
 
 SignIn = dict[str, str]
 
@@ -39,14 +41,24 @@ class CredentialFile:
     def default_server(self) -> str | None:
         return self._read().get("default")
 
+    def servers(self) -> dict[str, SignIn]:
+        """Return the sign-ins of all servers by their address."""
+        sign_ins: dict[str, SignIn] = self._read()["servers"]
+        return sign_ins
+
     def get(self, server: str) -> SignIn | None:
-        sign_in: SignIn | None = self._read()["servers"].get(server)
-        return sign_in
+        return self.servers().get(server)
 
     def keep(self, server: str, sign_in: SignIn) -> None:
         """Keep the sign-in, and make its server the default of this machine."""
         content = self._read()
         content["servers"][server] = sign_in
+        content["default"] = server
+        self._write(content)
+
+    def prefer(self, server: str) -> None:
+        """Make a server the default of this machine."""
+        content = self._read()
         content["default"] = server
         self._write(content)
 
@@ -58,14 +70,11 @@ class CredentialFile:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the file against other threads and processes: a refresh token may be used once only."""
-        with self._writing():
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock(lock)
+        with contextlib.ExitStack() as held:
+            with self._writing():
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                held.enter_context(locked(self.path.with_suffix(".lock")))
             yield
-        finally:
-            os.close(lock)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -96,14 +105,3 @@ class CredentialFile:
                 f"Cannot keep the sign-in in {self.path} ({error.strerror}). Set XDG_CONFIG_HOME to a directory that "
                 "you can write, or set LMVP_TOKEN to an access token instead of signing in."
             ) from error
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -153,6 +153,20 @@ class Session:
         self._server, self._token, self._signed_in = self.server, None, True
         return username
 
+    def login_by_token(self, token: str, *, server: str | None = None) -> str:
+        """Keep an access token on this machine when the server knows it, and return the username."""
+        stranger = Session(server or self.server, token, retry_pauses=self._retry_pauses)
+        me = stranger.call("GET", "/auth/me/")
+        with self.understood(), self._credentials.locked():
+            username: str = me["username"]
+            self._credentials.keep(stranger.server, {"email": me["email"], "username": username, "token": token})
+        self._server, self._token, self._signed_in = stranger.server, None, True
+        return username
+
+    @property
+    def credentials(self) -> CredentialFile:
+        return self._credentials
+
     def logout(self) -> bool:
         """Revoke the kept sign-in, and forget it even where the server cannot be told: False then."""
         with self._credentials.locked():
@@ -160,7 +174,7 @@ class Session:
             self._credentials.forget(self.server)
         self._signed_in = False
         try:
-            if sign_in:
+            if sign_in and "refresh" in sign_in:  # an access token may be at work elsewhere: it is only forgotten
                 self._open({"refresh": sign_in["refresh"]}, "/auth/logout/")
         except AuthenticationError:  # it had ended already
             return True
@@ -179,6 +193,8 @@ class Session:
         if given:
             return given, False
         sign_in = self._credentials.get(self.server)
+        if sign_in and "token" in sign_in:
+            return sign_in["token"], False
         return (sign_in["access"], True) if sign_in else (None, False)
 
     def _refreshed(self, used: str | None) -> str:
@@ -187,6 +203,8 @@ class Session:
             sign_in = self._credentials.get(self.server)
             if not sign_in:
                 raise AuthenticationError("You have signed out. Sign in again: `lmvp login` or lmvp.login(…).")
+            if "token" in sign_in:
+                return sign_in["token"]
             if sign_in["access"] != used:
                 return sign_in["access"]
             try:

@@ -1,4 +1,4 @@
-"""Commands of who speaks: signing in and out."""
+"""Commands of who speaks: signing in and out, on one server or several."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import argparse
 import getpass
 import os
 import sys
+import webbrowser
 
 from lmvp.client.api import Client
-from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command
+from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command, table_or
+from lmvp.client.http import normal_server
+
+TOKENS_PAGE = "/account/tokens/"
 
 
 @command(
@@ -18,23 +22,45 @@ from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, com
     ),
     Argument("--email", help="asked for when left out"),
     Argument("--password-stdin", action="store_true", help="read the password from standard input"),
+    Argument("--browser", action="store_true", help="open the page where access tokens are made, and ask for one"),
+    Argument("--token-stdin", action="store_true", help="read an access token from standard input, and keep it"),
 )
 def login(client: Client, args: argparse.Namespace) -> Answer:
-    """Sign in, and keep the sign-in on this machine.
+    """Sign in, and keep the sign-in on this machine. Asks for what is left out.
+
+    With an access token (--browser, --token-stdin) this machine keeps no right to change your account.
 
     example: lmvp login --server https://models.example.org --email alice@example.org
     """
-    if args.password_stdin and not args.email:
-        raise UsageError("--password-stdin needs --email.")
-    email = args.email or input("E-mail: ")
-    password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else _asked_password()
-    if not password:
-        raise UsageError("no password given; use --password-stdin.")
-    username = client.login(email, password, server=args.server)
+    if args.browser or args.token_stdin:
+        username = client.login(token=_token(client, args), server=args.server)
+    else:
+        username = client.login(*_email_and_password(args), server=args.server)
     text = f"Signed in at {client.server} as {username}."
     if os.environ.get("LMVP_TOKEN"):
         text += "\nLMVP_TOKEN is set and goes first: unset it to use this sign-in."
     return Answer(text, {"server": client.server, "username": username})
+
+
+def _email_and_password(args: argparse.Namespace) -> tuple[str, str]:
+    if args.password_stdin and not args.email:
+        raise UsageError("--password-stdin needs --email.")
+    email = args.email or input("E-mail: ")
+    password = _line() if args.password_stdin else _asked("Password: ")
+    if not password:
+        raise UsageError("no password given; use --password-stdin.")
+    return email, password
+
+
+def _token(client: Client, args: argparse.Namespace) -> str:
+    if args.browser:
+        page = f"{normal_server(args.server) if args.server else client.server}{TOKENS_PAGE}"
+        opened = webbrowser.open(page)
+        sys.stderr.write(f"{'Make an access token on' if opened else 'Open'} {page}\n")
+    token = (_line() if args.token_stdin else _asked("Paste the access token: ")).strip()
+    if not token:
+        raise UsageError("no access token given.")
+    return token
 
 
 @command("logout")
@@ -61,9 +87,27 @@ def whoami(client: Client, args: argparse.Namespace) -> Answer:
     return Answer(f"{me['username']} <{me['email']}> at {client.server}", {**me, "server": client.server})
 
 
-def _asked_password() -> str:
+@command("servers", Argument("--use", metavar="URL", help="use this one from now on, wherever none is named"), JSON)
+def servers(client: Client, args: argparse.Namespace) -> Answer:
+    """List the servers where this machine is signed in; the one with a star is used when none is named.
+
+    example: lmvp servers --use https://models.example.org
+    """
+    if args.use:
+        client.prefer_server(args.use)
+    found = client.servers()
+    rows = [["*" if one.preferred else "", one.server, one.username] for one in found]
+    return Answer(table_or(["", "server", "you"], rows, "This machine is signed in nowhere: lmvp login."), found)
+
+
+def _line() -> str:
+    return sys.stdin.readline().strip("\r\n")
+
+
+def _asked(prompt: str) -> str:
+    """Ask for a secret; nothing where nobody answers."""
     try:
-        return getpass.getpass("Password: ")
+        return getpass.getpass(prompt)
     except EOFError:
         sys.stderr.write("\n")
         return ""

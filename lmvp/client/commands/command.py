@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lmvp.client.api import Client
+from lmvp.client.errors import DeprecatedVersion
 from lmvp.client.tables import table
 
 
@@ -71,3 +75,13 @@ def at(name: str) -> tuple[str, str]:
 def table_or(head: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> str:
     """Return the table, or a sentence where it would be empty."""
     return table(head, rows) if rows else empty
+
+
+@contextlib.contextmanager
+def deprecations_told() -> Iterator[None]:
+    """Tell warnings of deprecated versions in one line each, without the line of code."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", DeprecatedVersion)
+        yield
+    for one in said:
+        sys.stderr.write(f"warning: {one.message}\n")

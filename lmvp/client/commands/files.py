@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 from lmvp.client.api import Client
-from lmvp.client.commands.command import AT_REVISION, JSON, NAME, Answer, Argument, at, command
+from lmvp.client.commands.command import AT_REVISION, JSON, NAME, Answer, Argument, at, command, deprecations_told
 from lmvp.client.commands.measured import METRIC_TEXT, metrics_of, pairs
-from lmvp.client.errors import DeprecatedVersion, ValidationFailed
+from lmvp.client.errors import ValidationFailed
 from lmvp.client.versions import Version
 
 PUBLISHING = (
@@ -76,11 +74,8 @@ def download(client: Client, args: argparse.Namespace) -> Answer:
     example: lmvp download vision/digits@production -o weights/
     """
     name, revision = at(args.name)
-    with warnings.catch_warnings(record=True) as said:  # told in one line, without the line of code
-        warnings.simplefilter("always", DeprecatedVersion)
+    with deprecations_told():
         local = client.download(name, revision=revision, path=args.output)
-    for one in said:
-        sys.stderr.write(f"warning: {one.message}\n")
     return Answer(str(local.path), local)
 
 
