@@ -195,6 +195,10 @@ WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[a-z-]+-[0-9.]+/"  # their ve
 
 # Where bytes on their way wait: the same file system as the blobs, so that the last step is a rename.
 INCOMING_DIR = LMVP_DATA_DIR / "incoming"
+# Where the proxy in front finds the blobs' directory (an internal location of nginx), so that it sends files itself.
+ACCEL_REDIRECT = env.str("LMVP_ACCEL_REDIRECT", default="")
+if ACCEL_REDIRECT and not (ACCEL_REDIRECT.startswith("/") and ACCEL_REDIRECT.endswith("/")):
+    raise ImproperlyConfigured(f"LMVP_ACCEL_REDIRECT must look like /.blobs/, not {ACCEL_REDIRECT!r}.")
 # Where aliases marked active stand as files, for processes that serve them.
 LMVP_ACTIVE_ROOT = Path(env.str("LMVP_ACTIVE_ROOT", default=str(LMVP_DATA_DIR / "active"))).absolute()
 # Names are blobs' digests alone; a file larger than this is refused while it streams.

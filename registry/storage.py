@@ -217,6 +217,16 @@ def path_of(digest: str) -> Path | None:
     return store._path(digest) if isinstance(store, _Disk) else None
 
 
+def internal_location(digest: str) -> str | None:
+    """Return where the proxy in front finds the bytes, if it shall send them (ACCEL_REDIRECT); Lost if they are gone."""
+    store = _store()
+    if not settings.ACCEL_REDIRECT or not isinstance(store, _Disk):
+        return None
+    with lost_bytes_said_clearly(digest):
+        store._path(digest).stat()
+    return f"{settings.ACCEL_REDIRECT}{key_of(digest)}"
+
+
 def open_ranges(digest: str) -> BinaryIO:
     """Open the bytes for reading a few of them here and there; Lost if they are gone."""
     with lost_bytes_said_clearly(digest):
