@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "django_tasks",
     "drf_yasg",
     "csp",
 ]
@@ -264,8 +265,22 @@ THROTTLES = {
 globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LMVP_MAIL_FROM", default=f"LMVP <noreply@{_url.hostname}>")
 EMAIL_TIMEOUT = 20
-# Mails leave from a thread, so that an answer takes as long for an unknown address as for a known one.
-MAIL_IN_BACKGROUND = True
+
+# --- Work that outlives a request: at once, or by `manage.py db_worker` from a table
+
+TASKS_BY_WORKER = env.str("LMVP_TASKS", default="immediate") == "database"
+if env.str("LMVP_TASKS", default="immediate") not in ("immediate", "database"):
+    raise ImproperlyConfigured("LMVP_TASKS is `immediate`, or `database` where `manage.py db_worker` runs as well.")
+_at_once = {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}
+_by_worker = {"BACKEND": "django_tasks_db.DatabaseBackend"}
+TASKS = {
+    "default": _by_worker if TASKS_BY_WORKER else _at_once,
+    "aside": {"BACKEND": "lmvp.tasks.InThread"},
+}
+# Where mails go: an answer takes as long for an unknown address as for a known one.
+TASKS_ASIDE = "default" if TASKS_BY_WORKER else "aside"
+if TASKS_BY_WORKER:
+    INSTALLED_APPS.append("django_tasks_db")
 
 # --- API
 

@@ -30,7 +30,7 @@ def _a_server_of_its_own(settings, tmp_path: Path) -> None:
         },
     }
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": secrets.token_hex(8)}}
-    settings.MAIL_IN_BACKGROUND = False
+    settings.TASKS_ASIDE = "default"  # at once
     settings.WHITENOISE_AUTOREFRESH = (
         True  # every client makes the middleware anew: static files are looked up when asked for
     )

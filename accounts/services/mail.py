@@ -1,16 +1,15 @@
-"""Mails leave after the commit, from a thread: an answer waits for no mail server and tells nothing by its time."""
+"""Mails leave after the commit and aside: an answer waits for no mail server and tells nothing by its time."""
 
 from __future__ import annotations
 
-import contextvars
 import logging
-import threading
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
+from django_tasks import task
 
 logger = logging.getLogger(__name__)
 
@@ -19,19 +18,16 @@ def send(*, template: str, to: str | None, **facts: Any) -> None:
     """Mail the text of `template` (its first line is the subject). With no `to` the same work is done for nothing."""
     text = render_to_string(template, {"site": settings.LMVP_URL, "site_name": settings.SITE_NAME, **facts})
     subject, _, body = text.strip().partition("\n")
-    message = EmailMessage(subject.strip(), body.strip() + "\n", to=[to] if to else [])
-    transaction.on_commit(lambda: _hand_over(message))
+    aside = deliver.using(backend=settings.TASKS_ASIDE)
+    receivers = [to] if to else []
+    transaction.on_commit(lambda: aside.enqueue(subject=subject.strip(), body=body.strip() + "\n", to=receivers))
 
 
-def _hand_over(message: EmailMessage) -> None:
-    if settings.MAIL_IN_BACKGROUND:
-        threading.Thread(target=contextvars.copy_context().run, args=(_deliver, message)).start()
-    else:
-        _deliver(message)
-
-
-def _deliver(message: EmailMessage) -> None:
+@task()
+def deliver(*, subject: str, body: str, to: list[str]) -> None:
+    """Hand a mail to the mail server; one without a recipient is dropped."""
     try:
-        message.send()  # without a recipient Django sends nothing
+        EmailMessage(subject, body, to=to).send()  # without a recipient Django sends nothing
     except OSError:  # smtplib's errors are OSErrors too
-        logger.exception("A mail could not be sent: %s", message.subject)
+        logger.exception("A mail could not be sent: %s", subject)
+        raise

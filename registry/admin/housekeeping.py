@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db.models import QuerySet
@@ -18,14 +19,22 @@ from django.urls import URLPattern, path
 
 from registry.errors import Refusal
 from registry.models import Blob
-from registry.services import garbage, purging, trash, verification
+from registry.services import background, garbage, purging, trash, verification
 
 PATIENCE = timedelta(seconds=20)
+WHOLE_NIGHT = 8.0  # hours
 ROWS_AT_ONCE = 100
 WORK: dict[str, Callable[[Any], Iterable[str]]] = {
     "rehearse": lambda actor: garbage.collect(rehearsal=True, limit=PATIENCE).lines(),
     "collect": lambda actor: garbage.collect(limit=PATIENCE).lines(),
     "verify": lambda actor: verification.verify(actor=actor, limit=PATIENCE).lines(),
+}
+
+
+# The same without a limit, where a worker does it.
+TASKS: dict[str, Callable[[Any], Any]] = {
+    "collect": lambda actor: background.collect_garbage.enqueue(),
+    "verify": lambda actor: background.verify_blobs.enqueue(actor=actor.pk, hours=WHOLE_NIGHT),
 }
 
 
@@ -90,12 +99,15 @@ class WithHousekeeping(admin.ModelAdmin):
         if not request.user.is_superuser:
             raise PermissionDenied
         if request.method == "POST":
-            work = WORK.get(request.POST.get("work", ""))
-            if work:
-                _tell(self, request, lambda: work(request.user))
+            wanted = request.POST.get("work", "")
+            if settings.TASKS_BY_WORKER and wanted in TASKS:
+                TASKS[wanted](request.user)
+                self.message_user(request, "A worker does it now. Its report will stand among the task results.")
+            elif wanted in WORK:
+                _tell(self, request, lambda: WORK[wanted](request.user))
             return HttpResponseRedirect(request.path)
-        facts = {**self.admin_site.each_context(request), "title": "Housekeeping", "opts": self.opts}
-        return render(request, "admin/registry/housekeeping.html", facts)
+        facts = {"title": "Housekeeping", "opts": self.opts, "by_worker": settings.TASKS_BY_WORKER}
+        return render(request, "admin/registry/housekeeping.html", {**self.admin_site.each_context(request), **facts})
 
 
 def _tell(place: admin.ModelAdmin, request: HttpRequest, work: Callable[[], Iterable[str]]) -> None:
