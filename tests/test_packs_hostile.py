@@ -7,7 +7,7 @@ import io
 import os
 import tarfile
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,8 +20,8 @@ from registry.services import packs
 from registry.services.members import remove_member
 from tests.cast import Cast, client_of, publish
 from tests.matchers import nothing_left_behind, refused
-from tests.test_bad_input_uploads import put_raw, tiny_disk
 from tests.tars import BLOCK, END, digest_of, header, member, pack_of, padded, pax, send_pack
+from tests.test_bad_input_uploads import put_raw, tiny_disk
 
 __all__ = ["tiny_disk"]
 ADDRESS = "/v1/projects/vision/models/classifier/uploads/pack/"
@@ -114,9 +114,7 @@ def test_what_is_no_pack_is_refused_whole(cast: Cast, model: RegisteredModel, wh
 
 @pytest.mark.parametrize("what", BROKEN)
 @pytest.mark.parametrize("step", [1, 511, 513])
-def test_it_is_the_same_however_it_is_cut_into_pieces(
-    cast: Cast, model: RegisteredModel, what: str, step: int
-) -> None:
+def test_it_is_the_same_however_it_is_cut_into_pieces(cast: Cast, model: RegisteredModel, what: str, step: int) -> None:
     body = BROKEN[what][:40_000]
     pieces = (body[start : start + step] for start in range(0, len(body), step))
     with nothing_left_behind(), pytest.raises(Invalid):
@@ -182,9 +180,7 @@ def endless(first: bytes, then: bytes) -> Iterator[bytes]:
     ],
     ids=["zeros", "pax headers", "global pax headers"],
 )
-def test_what_never_ends_is_ended(
-    cast: Cast, model: RegisteredModel, settings: Any, first: bytes, then: bytes
-) -> None:
+def test_what_never_ends_is_ended(cast: Cast, model: RegisteredModel, settings: Any, first: bytes, then: bytes) -> None:
     settings.LMVP_PACK_SIZE = 4 * 2**20
     with nothing_left_behind(), pytest.raises(TooLarge):
         packs.receive_pack(actor=cast.bob, model=model, chunks=endless(first, then))
@@ -274,7 +270,9 @@ def test_chunked_pack_is_one_too(cast: Cast, model: RegisteredModel, bearer: str
     assert (status, answer) == (200, [{"sha256": NAME, "size": 5}])
 
 
-def test_pack_that_fills_the_disk(cast: Cast, model: RegisteredModel, bearer: str, tiny_disk: Any, settings: Any) -> None:
+def test_pack_that_fills_the_disk(
+    cast: Cast, model: RegisteredModel, bearer: str, tiny_disk: Any, settings: Any
+) -> None:
     body = pack_of(*(bytes([number]) * 200_000 for number in range(8)))
     with nothing_left_behind():
         refused(send_pack(cast.bob, body), 507, "storage_full")
@@ -305,15 +303,15 @@ def test_role_that_was_lost_while_the_pack_came(cast: Cast, model: RegisteredMod
     assert not Upload.objects.exists()
 
 
-LISTS: dict[str, Callable[[], Any]] = {
-    "text": lambda: {"paths": "a"},
-    "number": lambda: {"paths": 1},
-    "none": lambda: {"paths": []},
-    "object": lambda: {"paths": {"a": 1}},
-    "numbers": lambda: {"paths": ["a", 1]},
-    "lists": lambda: {"paths": [["a"]]},
-    "other field": lambda: {"path": ["a"]},
-    "list alone": lambda: ["a"],
+LISTS: dict[str, Any] = {
+    "text": {"paths": "a"},
+    "number": {"paths": 1},
+    "none": {"paths": []},
+    "object": {"paths": {"a": 1}},
+    "numbers": {"paths": ["a", 1]},
+    "lists": {"paths": [["a"]]},
+    "other field": {"path": ["a"]},
+    "list alone": ["a"],
 }
 
 
@@ -321,6 +319,6 @@ LISTS: dict[str, Callable[[], Any]] = {
 def test_question_that_is_none(cast: Cast, model: RegisteredModel, what: str) -> None:
     publish(cast.alice, model, {"a": b"1"})
     address = "/v1/projects/vision/models/classifier/versions/1/pack/"
-    response = client_of(cast.bob).post(address, LISTS[what](), format="json")
+    response = client_of(cast.bob).post(address, LISTS[what], format="json")
     assert response.status_code == 400, response.content
     assert response.json()["error"]["code"] in ("invalid", "unknown_field")

@@ -107,7 +107,9 @@ class PackViewSet(Room):
     def create(self, request: Request, project: str, model: str, revision: str) -> HttpResponseBase:
         version = self.version()
         paths = self.read(PackInput).validated_data.get("paths")
-        places = trees.files_between(Tree.objects.contents_of, version.tree_id) if paths is None else _at(version, paths)
+        places = (
+            trees.files_between(Tree.objects.contents_of, version.tree_id) if paths is None else _at(version, paths)
+        )
         blobs.refuse_damaged(place.entry.digest for place in places)  # before the first byte: later is too late
         downloads.note(actor=request.user, version=version)
         connections.release()  # from here on bytes travel

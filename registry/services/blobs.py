@@ -82,7 +82,9 @@ def keep_all(*, pack: Pack) -> None:
         if not left or _store_all(pack, left):
             return
         if time.monotonic() > deadline:
-            raise Busy("being_deleted", "Others send or delete the same files just now. Send the pack again in a minute.")
+            raise Busy(
+                "being_deleted", "Others send or delete the same files just now. Send the pack again in a minute."
+            )
         left -= refresh(digests=left)
 
 

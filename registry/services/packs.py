@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -77,9 +78,9 @@ def _note(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> None
     )
 
 
-def _announced(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> dict[str, object]:
+def _announced(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> dict[str, UUID]:
     """Return the uploads that wait for exactly these files, by digest. Locked: nobody cancels them now."""
-    digests, found = sorted(sizes), dict[str, object]()
+    digests, found = sorted(sizes), dict[str, UUID]()
     waiting = Upload.objects.open().filter(actor=actor, model=model, stored_at=None, offset=0, leased_until=None)
     for start in range(0, len(digests), blobs.BATCH):
         rows = waiting.filter(sha256__in=digests[start : start + blobs.BATCH]).order_by("pk").select_for_update()
