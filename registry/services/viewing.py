@@ -21,6 +21,7 @@ from registry.headers.formats import read_header
 from registry.headers.reading import BadHeader, Header, Tensor
 from registry.images import image_type
 from registry.models import Version
+from registry.parquet import from_parquet
 from registry.services import downloads
 from registry.storage import open_ranges
 from registry.trees import Entry
@@ -33,6 +34,7 @@ MOST_TEXT = 256 * 1024  # bytes of a text on a page
 MOST_LINES = 5000
 MOST_ORDERED = 512 * 1024  # characters of JSON put in order: what is nested deeply would be mostly blanks
 MOST_TABLE = 64 * 2**20  # bytes of CSV read for a page
+MOST_VALUES = 256 * 2**20  # bytes that the values of Parquet's rows take, read for a page
 ROWS = 50  # of a table on one page
 TENSORS = 100
 MOST_ROWS = 10_000  # of a table: those behind them would be read through for every page
@@ -126,15 +128,16 @@ def _table(file: BinaryIO, ending: str, start: int) -> View:
     if start >= MOST_ROWS:
         raise Invalid("invalid", f"The first {MOST_ROWS:,} rows are shown here. Download the file to see the others.")
     file.seek(0)
-    columns, rows = frames.from_csv(file) if ending == "csv" else frames.from_parquet(file)
+    columns, rows = frames.from_csv(file) if ending == "csv" else from_parquet(file, most_bytes=MOST_VALUES)
     if ending == "csv":
         rows = _bounded(rows, file)
-    found = list(islice(rows, start, start + ROWS + 1))
+    shown = islice(rows, start, start + ROWS + 1)
+    found = [[_cell(value) for value in row[:MOST_COLUMNS]] for row in shown]  # cut at once: a row may be long
     return View(
         "table",
         columns=columns[:MOST_COLUMNS],
         columns_left_out=max(0, len(columns) - MOST_COLUMNS),
-        rows=[[_cell(value) for value in row[:MOST_COLUMNS]] for row in found[:ROWS]],
+        rows=found[:ROWS],
         start=start,
         more=len(found) > ROWS and start + ROWS < MOST_ROWS,
         cut=len(found) > ROWS and start + ROWS >= MOST_ROWS,

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from registry import frames, storage, typed_data
 from registry.digests import check_levels
 from registry.models import Artifact
+from registry.parquet import from_parquet
 from registry.typed_data import BYTES, CSV, FRAME, JSON, PARQUETS
 
 MOST_ROWS = 20
@@ -20,7 +21,7 @@ MOST_BYTES = 20_000  # of a text, or of JSON
 MOST_GROUP_BYTES = 32 * 2**20  # of a Parquet file, read for these few rows
 TABLES: dict[str, Callable[[BinaryIO], frames.Table]] = {
     CSV: frames.from_csv,
-    **dict.fromkeys(PARQUETS, lambda stream: frames.from_parquet(stream, most_group_bytes=MOST_GROUP_BYTES)),
+    **dict.fromkeys(PARQUETS, lambda stream: from_parquet(stream, most_group_bytes=MOST_GROUP_BYTES)),
 }
 
 
