@@ -136,7 +136,7 @@ def to_json(table: Table) -> Iterator[bytes]:
 def _json(value: Any) -> str:
     if isinstance(value, _Number):
         return value.text
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
 
 def to_csv(table: Table) -> Iterator[bytes]:

@@ -107,7 +107,9 @@ def _inline(request: Request, artifact: Artifact) -> HttpResponseBase:
     if kept in (FRAME, CSV):
         return _inline_table(request, artifact, content, kept)
     is_json = kept == JSON or kept.endswith("+json")
-    return _as_is(request, artifact, json.dumps(content, ensure_ascii=False).encode(), kept if is_json else JSON)
+    return _as_is(
+        request, artifact, json.dumps(content, ensure_ascii=False, allow_nan=False).encode(), kept if is_json else JSON
+    )
 
 
 def _as_is(request: Request, artifact: Artifact, content: bytes, media_type: str) -> HttpResponseBase:

@@ -6,13 +6,12 @@ Nothing is held whole: a text is read to its beginning, a table to its page, a m
 from __future__ import annotations
 
 import codecs
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from registry import connections, frames
+from registry import connections, frames, json_texts
 from registry.cards import CARD, Card, read_card
 from registry.diffs.text import begins_readable
 from registry.errors import Invalid
@@ -180,40 +179,18 @@ def _unstructured(file: BinaryIO, path: str, entry: Entry, first: bytes, plain: 
 
 
 def _json(text: str) -> View:
-    """Return JSON in order, a line for each value; as it is where it is none, or would lose something so."""
+    """Return JSON in order, a line for each value; as it is where it is none, or says something twice."""
     try:
-        said = json.loads(text, object_pairs_hook=_once)
-        ordered, cut = in_order(said)
-        return View("json", text=ordered, cut=cut)
+        json_texts.check(text)
     except (ValueError, RecursionError) as error:
         return View("text", text=text, problem=f"This is no JSON that can be put in order: {error}.")
+    ordered, cut = in_order(text)
+    return View("json", text=ordered, cut=cut)
 
 
-def in_order(value: Any) -> tuple[str, bool]:
-    """Return JSON with a line for each value, and whether it was cut: 256 KiB, deep enough, would be 80 MB of blanks.
-
-    Raises ValueError for a text of broken Unicode, which JSON can spell and no page can say.
-    """
-    pieces, length, lines, cut = list[str](), 0, 1, False
-    for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
-        length, lines = length + len(piece), lines + piece.count("\n")
-        cut = length > MOST_ORDERED or lines > MOST_LINES
-        if cut:
-            break
-        pieces.append(piece)
-    text = "".join(pieces)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("a text in it is broken Unicode") from None
-    return text, cut
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name is there twice")
-    return found
+def in_order(text: str) -> tuple[str, bool]:
+    """Return JSON with a line for each value, as much of it as a page shows, and whether it was cut."""
+    return json_texts.in_order(text, most=MOST_ORDERED, most_lines=MOST_LINES)
 
 
 def _hexadecimal(first: bytes) -> list[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
-from registry import frames, storage, typed_data
+from registry import frames, json_texts, storage, typed_data
 from registry.digests import check_levels
 from registry.models import Artifact
 from registry.parquet import from_parquet
@@ -90,9 +90,9 @@ def _read(preview: Preview, stream: BinaryIO) -> None:
 
 def _parse(preview: Preview) -> None:
     try:
-        value = json.loads(preview.text)
-    except (ValueError, RecursionError):
-        preview.problem = "This is not the JSON that its media type promises."
+        value = json_texts.read(preview.text)
+    except (ValueError, RecursionError) as error:
+        preview.problem = f"This is not the JSON that its media type promises: {error}."
         return
     try:
         check_levels(value, MOST_LEVELS)
