@@ -18,6 +18,7 @@ from registry.errors import Gone, Invalid, StorageFull, TooLarge
 from registry.incoming import Incoming, forget_partial, free_bytes
 from registry.models import Blob, Project, RegisteredModel, Upload
 from registry.models.content import UploadQuerySet
+from registry.numerals import whole_number
 from registry.permissions import Action, require
 from registry.services import blobs
 
@@ -196,4 +197,4 @@ def _signature(upload_id: str, expires: str) -> str:
 def _signature_holds(upload_id: str, signature: str, expires: str) -> bool:
     if not constant_time_compare(signature, _signature(str(upload_id), expires)):
         return False
-    return expires.isdigit() and int(expires) > timezone.now().timestamp()
+    return (whole_number(expires) or 0) > timezone.now().timestamp()
