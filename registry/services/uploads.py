@@ -146,10 +146,11 @@ def receive(*, upload: Upload, chunks: Iterable[bytes]) -> Upload:
 def finish(*, upload: Upload, incoming: Incoming) -> Upload:
     """Store the bytes of an upload that are all there and checked: the blob, and then the upload's row."""
     blob = blobs.keep(incoming=incoming)
-    forget_partial(str(upload.pk))
     upload.sha256, upload.offset, upload.stored_at = blob.pk, blob.size, timezone.now()
     found = {"sha256": upload.sha256, "offset": upload.offset, "stored_at": upload.stored_at, "leased_until": None}
-    if not Upload.objects.filter(pk=upload.pk).update(**found):
+    there = Upload.objects.filter(pk=upload.pk).update(**found)
+    forget_partial(str(upload.pk))  # behind the row: without it, and not stored, all would have to come again
+    if not there:
         raise said_cancelled()
     return upload
 
