@@ -170,7 +170,7 @@ def test_an_inline_table_is_shown_as_one(cast: Cast) -> None:
         ("text/markdown", b"# Signing in", "# Signing in"),
         ("text/plain", b"x" * 30_000, "Only the beginning."),
         ("application/json", b'{"a": {"b": 1}}', "a b 1"),
-        ("application/json", b"{", "This is not the JSON that its media type promises."),
+        ("application/json", b"{", "This is not the JSON that its media type promises"),
         ("application/zip", b"PK", "It is not shown here."),
         ("text/html", BAD.encode(), BAD),
         ("application/zip", b"", "It is empty."),

@@ -6,12 +6,14 @@ so many bytes, and at the end of a part, however it ends. A sender that is gone 
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import DatabaseError
 from django.utils import timezone
 
 from registry import connections
@@ -22,18 +24,22 @@ from registry.services import uploads
 from registry.storage import Lost
 
 COMMITTED_AFTER = 64 * 2**20  # bytes
+LEAST_PAUSE = 0.2  # seconds between two renewals aside
 
 
 class _Lease:
-    """One sender's right to write an upload: in the row, until a time that is its own and that it moves on."""
+    """One sender's right to write an upload: in the row, until a time that is its own and that it moves on.
+
+    `after_another`: the one before did not give it back, and may still be about to write.
+    """
 
     def __init__(self, upload: Upload, offset: int) -> None:
         self.upload = upload
         self.committed = offset
         self.until = _deadline()
-        free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
-        rows = Upload.objects.filter(free, pk=upload.pk, offset=offset, stored_at=None)
-        if not rows.update(leased_until=self.until):
+        rows = Upload.objects.filter(pk=upload.pk, offset=offset, stored_at=None)
+        self.after_another = not rows.filter(leased_until=None).update(leased_until=self.until)
+        if self.after_another and not rows.filter(leased_until__lte=timezone.now()).update(leased_until=self.until):
             raise _refused(upload, offset)
         self._renewed = time.monotonic()
 
@@ -50,13 +56,42 @@ class _Lease:
         self._update(None if and_end else _deadline(), offset=partial.size)
         self.committed = partial.size
 
+    def end(self, **also: int) -> None:
+        """Let the next sender in."""
+        self._update(None, **also)
+
+    @contextmanager
+    def renewed_aside(self) -> Iterator[None]:
+        """Renew while something takes long that cannot be asked in between: a store that is far, a file that is copied."""
+        ended = threading.Event()
+        aside = threading.Thread(target=self._renew_until, args=(ended,), daemon=True)
+        aside.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            aside.join()
+
+    def _renew_until(self, ended: threading.Event) -> None:
+        pause = max(LEAST_PAUSE, settings.UPLOAD_LEASE.total_seconds() / 4)
+        while not ended.wait(pause):
+            with suppress(DatabaseError):  # the next time; and whoever comes back is told
+                if not self._moved(_deadline()):
+                    return
+
     def _update(self, until: datetime | None, **also: int) -> None:
-        rows = Upload.objects.filter(pk=self.upload.pk, leased_until=self.until)
-        mine = rows.update(leased_until=until, **also)
-        connections.release()
-        if not mine:
+        if not self._moved(until, **also):
             raise _taken(self.upload)
-        self.until, self._renewed = until or self.until, time.monotonic()
+
+    def _moved(self, until: datetime | None, **also: int) -> bool:
+        try:
+            rows = Upload.objects.filter(pk=self.upload.pk, leased_until=self.until, stored_at=None)
+            mine = rows.update(leased_until=until, **also)
+        finally:
+            connections.release()
+        if mine:
+            self.until, self._renewed = until or self.until, time.monotonic()
+        return bool(mine)
 
 
 def _deadline() -> datetime:
@@ -74,23 +109,25 @@ def append(*, upload: Upload, offset: int, chunks: Iterable[bytes]) -> Upload:
         return upload  # the answer to the last part was lost
     lease = _Lease(upload, offset)
     connections.release()
-    partial = _open(upload, offset)
+    partial = _open(upload, lease, offset)
     try:
         _write(partial, lease, chunks)
         upload.offset = partial.size
-        if partial.size == upload.size:
-            _finish(upload, partial, lease)
+        return _finish(upload, partial, lease) if partial.size == upload.size else upload
     finally:
         partial.close()
-    return upload
 
 
-def _open(upload: Upload, offset: int) -> Partial:
+def _open(upload: Upload, lease: _Lease, offset: int) -> Partial:
     try:
-        return Partial(str(upload.pk), offset=offset, limit=upload.size)
+        with lease.renewed_aside():
+            return Partial(str(upload.pk), offset=offset, limit=upload.size, after_another=lease.after_another)
     except Lost:
-        Upload.objects.filter(pk=upload.pk).update(offset=0, leased_until=None)
+        lease.end(offset=0)
         raise _mismatch(0) from None
+    except BaseException:
+        lease.end()
+        raise
 
 
 def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
@@ -111,15 +148,36 @@ def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
     lease.commit(partial, and_end=partial.size < partial.limit)
 
 
-def _finish(upload: Upload, partial: Partial, lease: _Lease) -> None:
-    partial.hash_again(meanwhile=lambda: lease.hold(partial))  # a large file takes longer than a lease lasts
+def _finish(upload: Upload, partial: Partial, lease: _Lease) -> Upload:
+    try:
+        partial.hash_again(meanwhile=lambda: lease.hold(partial))  # a large file takes longer than a lease lasts
+        _check(upload, partial, lease)
+        with lease.renewed_aside():
+            return uploads.finish(upload=upload, incoming=partial)
+    except (Conflict, Gone, Invalid):
+        raise
+    except FileNotFoundError:
+        return _ended_by_another(upload)
+    except BaseException:
+        lease.end()  # all that came is kept: the next sender ends it
+        raise
+
+
+def _check(upload: Upload, partial: Partial, lease: _Lease) -> None:
     try:
         partial.check(sha256=upload.sha256, size=upload.size)
     except Invalid:
-        Upload.objects.filter(pk=upload.pk).update(offset=0, leased_until=None)
+        lease.end(offset=0)
         forget_partial(str(upload.pk))
         raise
-    uploads.finish(upload=upload, incoming=partial)
+
+
+def _ended_by_another(upload: Upload) -> Upload:
+    """Return the upload that was stored by somebody else meanwhile; raises where it was cancelled or its bytes are lost."""
+    now = Upload.objects.filter(pk=upload.pk).exclude(stored_at=None).first()
+    if now is None:
+        raise _taken(upload)
+    return now
 
 
 def _refused(upload: Upload, offset: int) -> Conflict | Gone | Locked:

@@ -16,6 +16,7 @@ from registry.directories import entry_named
 from registry.errors import Invalid
 from registry.listing import DirectoriesFirst, Row
 from registry.models import Tree, Version
+from registry.numerals import whole_number
 from registry.web.pages import show
 from registry.web.paging import query
 from registry.web.places import VersionPlace, version_at
@@ -131,6 +132,7 @@ def _twin(place: VersionPlace, path: str) -> str:
 def start_of(request: HttpRequest) -> int:
     """Return the place in a list that `?from=` names."""
     said = request.GET.get("from", "0")
-    if not (said.isascii() and said.isdigit() and len(said) <= 9):
+    start = whole_number(said, digits=9)
+    if start is None:
         raise Invalid("invalid", f"There is no page from “{said[:40]}”. Go back to the first page.")
-    return int(said)
+    return start
