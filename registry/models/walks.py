@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
-from django.db.models.expressions import RawSQL
 
 from registry.models.metrics import FEW, Condition, MetricQuerySet
 from registry.models.newest import each_of
-from registry.models.versions import FIRST_PARENTS, Metric, RegisteredModel, Version, VersionQuerySet
+from registry.models.versions import Metric, RegisteredModel, Version, VersionParent, VersionQuerySet
 
 MOST_WALKED = 5000  # versions of a branch looked at for one page: filters may leave out most of them
 STRIDE = 1000  # of them at a time
@@ -86,7 +85,7 @@ class ByMetric:
         of_name = Metric.objects.filter(name=self.name, latest=True)
         rows = of_name.filter(model=self.choice.model) if few is None else of_name.filter(version__in=few)
         if self.head:
-            rows = rows.filter(version_id__in=RawSQL(FIRST_PARENTS, [self.head.pk]))
+            rows = rows.filter(VersionParent.objects.on_line(self.head.pk, "version_id"))
         return rows.filter(Exists(self.choice.rows().filter(pk=OuterRef("version_id"))))
 
     def _versions(self, ids: list[int]) -> list[Version]:
