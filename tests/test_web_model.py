@@ -7,9 +7,11 @@ import re
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from registry.models import Event, RegisteredModel, Visibility
+from registry.models import Event, RegisteredModel, Version, Visibility
 from registry.services.deprecation import deprecate_version
+from registry.services.metrics import Measured
 from registry.services.projects import update_project
 from registry.services.refs import Move, create_ref, set_ref
 from registry.services.registered_models import create_model, update_model
@@ -204,6 +206,22 @@ def test_what_it_was_made_from_is_named(cast, model) -> None:
     assert "Made from vision/mnist v1" in text_of(get(cast.dave))
 
 
+def test_a_newest_version_without_metrics_shows_those_of_the_newest_that_has_some(cast) -> None:
+    model = cast.model()
+    publish(cast.bob, model, {"a": b"1"}, metrics=[Measured("loss", 0.5)])
+    publish(cast.bob, model, {"a": b"2"}, metrics=[Measured("loss", 0.25)], branch="wide")
+    assert "Metrics of v1 loss 0.5" in text_of(get(cast.dave))  # the default branch has its own
+    publish(cast.bob, model, {"a": b"3"}, branch="main")
+    page = get(cast.dave)
+    assert "Metrics of v2 The newest that has some; v3 has none. loss 0.25" in text_of(page)
+    assert f'Metrics of <a href="{HOME}versions/2/">v2</a>' in page.content.decode()
+    Version.objects.filter(number=2).update(trashed_at=timezone.now())
+    assert "Metrics of v1 The newest that has some; v3 has none. loss 0.5" in text_of(get(cast.dave))
+    assert "Metrics of v3 None logged." in text_of(get(cast.dave, f"{HOME}?revision=3"))
+    Version.objects.filter(number=1).update(trashed_at=timezone.now())
+    assert "Metrics of v3 None logged." in text_of(get(cast.dave))
+
+
 def test_as_many_queries_for_much_as_for_little(cast, django_assert_num_queries) -> None:
     little = create_model(actor=cast.alice, project=cast.project, name="little")
     publish(cast.alice, little, {"README.md": b"#", "a": b"1"}, alias="production")
@@ -223,4 +241,4 @@ def test_as_many_queries_for_much_as_for_little(cast, django_assert_num_queries)
         client.get("/vision/much/")
 
 
-QUERIES = 18
+QUERIES = 20  # two for the metrics of an older version: this one has none

@@ -185,6 +185,38 @@ def test_metrics_show_the_newest_the_best_and_the_way(cast: Cast) -> None:
     assert "plain" not in words  # without metrics there is no row
 
 
+def test_metrics_are_those_of_the_newest_version_that_has_some(cast: Cast) -> None:
+    merged, other = cast.model("merged"), cast.model("other")
+    for model in (merged, other):
+        for accuracy in (0.9, 0.8):
+            publish(cast.bob, model, {"w": str(accuracy).encode()}, metrics=measured(accuracy=accuracy))
+    publish(cast.bob, merged, {"w": b"both"}, message="merged, and not yet measured")
+    words = words_of(visit(cast.dave, "/vision/-/metrics/"))
+    assert "merged, and not yet measured Metrics of v2 0.8 highest 0.9 in v1" in words
+    assert words.count("Metrics of v2") == 1
+    publish(cast.bob, merged, {"w": b"best"}, metrics=measured(accuracy=0.95))
+    publish(cast.bob, merged, {"w": b"card"})
+    assert "Metrics of v4 0.95 highest so far" in words_of(visit(cast.dave, "/vision/-/metrics/"))
+
+
+def test_models_without_metrics_are_not_asked_one_by_one(cast: Cast, django_assert_num_queries) -> None:
+    def fill(numbers: range) -> None:
+        for number in numbers:
+            model = cast.model(f"m-{number}")
+            publish(cast.bob, model, {"w": b"1"}, metrics=measured(accuracy=0.5))
+            publish(cast.bob, model, {"w": b"2"})
+            publish(cast.bob, cast.model(f"d-{number}"), {"w": b"1"})
+
+    client = client_of(cast.dave)
+    fill(range(2))
+    client.get("/vision/-/metrics/")
+    with django_assert_num_queries(15) as few:
+        client.get("/vision/-/metrics/")
+    fill(range(2, 9))
+    with django_assert_num_queries(len(few)):
+        client.get("/vision/-/metrics/")
+
+
 def test_which_metrics_are_shown_can_be_chosen(cast: Cast) -> None:
     values = measured(**{f"metric-{number:02}": float(number) for number in range(20)})
     publish(cast.bob, cast.model(), {"w": b"1"}, metrics=values)

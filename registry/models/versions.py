@@ -13,15 +13,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connections, models
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower
 from django.urls import reverse
 
-from registry.ancestry import Divergence, Edges, common_ancestors, divergence
+from registry.ancestry import Divergence, common_ancestors, divergence
 from registry.models.content import Tree
 from registry.models.metrics import MetricQuerySet
 from registry.models.newest import few_of_each
 from registry.models.projects import Membership, Project
+from registry.models.strands import FIRST_PARENTS_NEAR, VersionParentQuerySet
 
 if TYPE_CHECKING:
     from registry.models.projects import Actor
@@ -164,25 +164,6 @@ class FormerModelName(models.Model):
         return self.name
 
 
-FIRST_PARENTS = """
-    WITH RECURSIVE line(id) AS (
-        SELECT CAST(%s AS bigint)
-        UNION ALL
-        SELECT link.parent_id FROM registry_versionparent link JOIN line ON link.version_id = line.id
-        WHERE link.position = 0
-    ) SELECT id FROM line
-"""
-# The same, no further than so many steps.
-FIRST_PARENTS_NEAR = """
-    WITH RECURSIVE line(id, steps) AS (
-        SELECT CAST(%s AS bigint), 0
-        UNION ALL
-        SELECT link.parent_id, line.steps + 1 FROM registry_versionparent link JOIN line ON link.version_id = line.id
-        WHERE link.position = 0 AND line.steps < %s
-    ) SELECT line.id, version.number FROM line JOIN registry_version version ON version.id = line.id ORDER BY line.steps
-"""
-
-
 @dataclass(slots=True)
 class Surroundings:
     """What is shown of a version beside its own row and its tree's figures."""
@@ -240,7 +221,7 @@ class VersionQuerySet(models.QuerySet["Version"]):
 
     def on_line_of(self, head: Version) -> VersionQuerySet:
         """The head, its first parent, the first parent of that, and so on, all of it: `line_from` goes a part."""
-        return self.filter(pk__in=RawSQL(FIRST_PARENTS, [head.pk]))
+        return self.filter(VersionParent.objects.on_line(head.pk, "pk"))
 
     def stands_on(self, version: Version, older: Version) -> bool:
         """Whether `older`, of the same model, is the version itself or one of its ancestors, by whichever parents."""
@@ -391,29 +372,22 @@ class Version(models.Model):
         return [link.parent for link in self.parent_links.all()]
 
 
-class VersionParentQuerySet(models.QuerySet["VersionParent"]):
-    def of_model(self, model_id: int) -> Edges:
-        """Return what reads the edges of a model's history, by numbers."""
-
-        def between(above: int, to: int) -> list[tuple[int, int]]:
-            rows = self.filter(version__model=model_id, version__number__gt=above, version__number__lte=to)
-            return list(rows.order_by().values_list("version__number", "parent__number"))
-
-        return between
-
-
 class VersionParent(models.Model):
     """One edge of the history: a version and one of its parents, the first at position 0."""
 
     version = models.ForeignKey(Version, models.CASCADE, related_name="parent_links")
     parent = models.ForeignKey(Version, models.PROTECT, related_name="child_links")
     position = models.PositiveSmallIntegerField(default=0)
+    strand = models.BigIntegerField(
+        null=True, editable=False, help_text="The first version of the strand that this one continues (see strands.py)."
+    )
 
     objects = VersionParentQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["version", "position"], name="one_parent_per_position")]
+        indexes = [models.Index(fields=["strand", "version"], condition=Q(strand__isnull=False), name="strands")]
 
     def __str__(self) -> str:
         return f"{self.version_id} ← {self.parent_id}"

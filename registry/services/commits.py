@@ -110,7 +110,8 @@ def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
         created_at=now,
     )
     for position, parent in enumerate(commit.parents):
-        VersionParent.objects.create(version=version, parent=parent, position=position)
+        strand = None if position else VersionParent.objects.strand_behind(parent, version.branch)
+        VersionParent.objects.create(version=version, parent=parent, position=position, strand=strand)
     Derivation.objects.bulk_create(  # none at all: no query
         Derivation(version=version, source=source, position=position) for position, source in enumerate(commit.sources)
     )

@@ -24,6 +24,7 @@ from registry.web.places import ModelPlace, model_at
 RECENT = 20  # versions to choose from by a tick
 MOST_NAMES = 200  # that are suggested while one types
 MOST_VALUES = 300  # metrics, and metadata keys, on one page
+MOST_SAME = 100  # metrics that did not change, folded
 MOST_TENSORS = 300  # of each kind
 QUICK_BYTES = 64 * 2**20  # of tensors that are compared without being asked; asked, as many as the API reads
 
@@ -172,9 +173,11 @@ def _metrics(before: dict[str, float | str], after: dict[str, float | str]) -> d
     largest = max((abs(one.percent) for one in changed if one.percent), default=100)
     return {
         "metrics": changed[:MOST_VALUES],
-        "metrics_same": [one for one in found if not one.differs][:MOST_VALUES],
+        "metrics_same": [one for one in found if not one.differs][:MOST_SAME],
+        "most_same": MOST_SAME,
         "metrics_count": len(found),
         "metrics_changed": len(changed),
+        "metrics_unchanged": len(found) - len(changed),
         "most_percent": min(100, largest),
         "most_values": MOST_VALUES,
     }
