@@ -27,6 +27,7 @@ class Page:
     address: str
     least: str = "viewer"  # or "anyone", "signed in"
     posts_only: bool = False
+    leads_to: str = ""  # of an address that is no page itself
 
 
 PAGES = {
@@ -82,6 +83,7 @@ PAGES = {
     # The files of a version
     "tree": Page("/vision/classifier/versions/1/tree/"),
     "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
+    "files": Page("/vision/classifier/versions/1/files", leads_to="/vision/classifier/versions/1/tree/"),
     "file": Page("/vision/classifier/versions/1/files/README.md"),
     "raw": Page("/vision/classifier/versions/1/raw/README.md"),
     # Refs
@@ -147,7 +149,9 @@ def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> No
         return
     else:
         allowed = ROLES.index(WHO[who]) >= ROLES.index(page.least)
-    if page.posts_only:
+    if page.leads_to:
+        assert response.url == page.leads_to
+    elif page.posts_only:
         assert (response.status_code in (302, 400, 405)) == allowed, response.status_code
         assert (response.status_code == 403) != allowed
     else:

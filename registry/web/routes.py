@@ -139,6 +139,7 @@ routes = [
     # The files of a version
     at(VERSION + "tree/", trees.tree, "tree"),
     at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
+    at(VERSION + "files/", files.root, "files"),
     at(VERSION + "files/<path:path>", files.file, "file"),
     at(VERSION + "raw/<path:path>", files.raw, "raw"),
     # Refs
