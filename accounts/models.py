@@ -38,6 +38,7 @@ RESERVED_NAMES = frozenset(
         "auth",
         "branch",
         "branches",
+        "client",
         "commit",
         "commits",
         "compare",

@@ -12,6 +12,7 @@ from registry.models import Artifact
 from registry.services.artifacts import record_artifact
 from registry.services.recordings import Recording
 from registry.web.routes import routes
+from registry.wheels import client_wheel
 from tests.cast import publish
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +34,8 @@ class Page:
 PAGES = {
     # The site
     "search": Page("/search/?q=digits", "anyone"),
+    "client": Page("/client/", "anyone"),
+    "client-wheel": Page(f"/client/{client_wheel().name}", "anyone"),
     "new-project": Page("/projects/new/", "signed in"),
     "trash": Page("/trash/", "signed in"),
     "undelete-project": Page("/trash/vision/undelete/", "owner", posts_only=True),

@@ -10,6 +10,7 @@ from registry.models.versions import MODEL_NAME
 from registry.web import (
     activity,
     artifacts,
+    client,
     comparing,
     files,
     graph,
@@ -89,6 +90,8 @@ COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 routes = [
     # The site
     at("search/", search.results, "search"),
+    at("client/", client.overview, "client"),
+    at("client/<str:name>", client.wheel, "client-wheel"),
     at("projects/new/", projects.new_project, "new-project"),
     at("trash/", trash.projects, "trash"),
     at("trash/<slug:project>/undelete/", trash.take_project_back, "undelete-project"),
