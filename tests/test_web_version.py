@@ -59,7 +59,7 @@ def test_a_page_tells_what_the_version_is(cast: Cast, model) -> None:
     page = shown(cast.dave, f"{PAGE}2/")
     version = model.versions.get(number=2)
     assert "<title>v2 · vision/classifier · LMVP</title>" in page
-    assert '<div class="message">  kept  as it is</div>' in page
+    assert '<div class="version-message">  kept  as it is</div>' in page
     assert version.digest in page
     assert f'rel="prev" href="{PAGE}1/"' in page
     assert 'rel="next"' not in page

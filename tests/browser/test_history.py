@@ -134,7 +134,7 @@ def test_history_is_read_without_scripts(new_visitor, there) -> None:
     page.get_by_role("link", name="loss").click()
     expect(page.locator("tbody th").first).to_have_text("v1")
     page.get_by_text("Whole message").first.click()
-    expect(page.locator(".message").first).to_contain_text(LONG)
+    expect(page.locator(".history-message").first).to_contain_text(LONG)
     page.get_by_label("Compare v1").check()
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_text("Tick 2 to 20 versions to compare.")).to_be_visible()
