@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from django.test import Client
 
 from lmvp.urls import urlpatterns
 from registry.models import Artifact
@@ -14,6 +13,7 @@ from registry.services.recordings import Recording
 from registry.web.routes import routes
 from registry.wheels import client_wheel
 from tests.cast import publish
+from tests.reading import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -122,13 +122,6 @@ def there(cast):
     return cast
 
 
-def client_of(there, who: str | None) -> Client:
-    client = Client()
-    if who:
-        client.force_login(getattr(there, who))
-    return client
-
-
 def test_every_page_is_in_the_table() -> None:
     assert {route.name for route in routes} == set(PAGES)
     assert urlpatterns[-1].namespace == "web"  # behind all other addresses: its own catch much
@@ -138,7 +131,7 @@ def test_every_page_is_in_the_table() -> None:
 @pytest.mark.parametrize("who", [None, "charlie", *WHO])
 def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> None:
     page = PAGES[name]
-    client = client_of(there, who)
+    client = browser_of(getattr(there, who) if who else None)
     address = page.address.format(artifact=Artifact.objects.get())
     response = client.post(address) if page.posts_only else client.get(address)
     if page.least == "anyone" or (page.least == "signed in" and who):
