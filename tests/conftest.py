@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from rest_framework.test import APIClient
 
+from registry.models import RegisteredModel
 from tests.burying import let_sealed_rows_go
 from tests.cast import Cast, make_cast
 from tests.client_home import own_home as own_home
@@ -47,6 +48,12 @@ def api() -> APIClient:
 def cast(db: None) -> Cast:
     """alice owns the project `vision`; bob contributes, carol maintains, dave views; charlie is an outsider."""
     return make_cast()
+
+
+@pytest.fixture
+def model(cast: Cast) -> RegisteredModel:
+    """vision/classifier, without a version; a module that needs more of it has a `model` of its own."""
+    return cast.model()
 
 
 @pytest.fixture

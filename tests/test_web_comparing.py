@@ -24,11 +24,6 @@ BASE = "/vision/classifier/compare/"
 EVIL = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
 def page(cast: Cast, address: str, status: int = 200, who: str = "dave") -> str:
     client = Client()
     client.force_login(getattr(cast, who))

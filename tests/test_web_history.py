@@ -29,11 +29,6 @@ EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
-@pytest.fixture
 def dave(cast: Cast) -> Client:
     client = Client()
     client.force_login(cast.dave)

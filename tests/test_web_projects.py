@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from registry.models import Project, RegisteredModel
 from registry.services import trash
@@ -16,27 +15,21 @@ from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, set_ref
 from registry.services.registered_models import create_model
 from tests.cast import Cast, publish
+from tests.reading import browser_of
 
 pytestmark = pytest.mark.django_db
 
 HOSTILE = ["<script>alert(1)</script>", "a\0b", "é", "../etc", " ", "x" * 10_000, "-", "Admin"]
 
 
-def client_of(user: Any) -> Client:
-    client = Client()
-    if user:
-        client.force_login(user)
-    return client
-
-
 def visit(user: Any, address: str, *, status: int = 200, **said: Any) -> Any:
-    response = client_of(user).get(address, said)
+    response = browser_of(user).get(address, said)
     assert response.status_code == status
     return response
 
 
 def post(user: Any, address: str, **said: str) -> Any:
-    return client_of(user).post(address, said)
+    return browser_of(user).post(address, said)
 
 
 def words_of(response: Any) -> str:
@@ -122,7 +115,7 @@ def test_a_former_name_leads_to_the_project(cast: Cast) -> None:
 
 
 def test_project_pages_ask_as_often_for_many_models_as_for_few(cast: Cast, django_assert_num_queries) -> None:
-    client = client_of(cast.dave)
+    client = browser_of(cast.dave)
 
     def fill(numbers: range) -> None:
         for number in numbers:
@@ -207,7 +200,7 @@ def test_models_without_metrics_are_not_asked_one_by_one(cast: Cast, django_asse
             publish(cast.bob, model, {"w": b"2"})
             publish(cast.bob, cast.model(f"d-{number}"), {"w": b"1"})
 
-    client = client_of(cast.dave)
+    client = browser_of(cast.dave)
     fill(range(2))
     client.get("/vision/-/metrics/")
     with django_assert_num_queries(15) as few:
@@ -246,7 +239,7 @@ def test_a_version_in_the_trash_is_not_the_best(cast: Cast) -> None:
 
 
 def test_a_project_is_made_and_its_page_says_so(cast: Cast) -> None:
-    client = client_of(cast.charlie)
+    client = browser_of(cast.charlie)
     response = client.post("/projects/new/", {"name": "rovers", "description": "Nightly", "visibility": "internal"})
     assert response.url == "/rovers/"
     assert "rovers is there." in words_of(client.get("/rovers/"))

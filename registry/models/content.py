@@ -133,6 +133,9 @@ class Occurrence(models.Model):
     digest = models.CharField(max_length=64, db_index=True)
     first_version = models.ForeignKey("registry.Version", models.PROTECT, related_name="+")
 
+    number: int  # of a version to show it in, and the size of its blob, where a search found the row
+    size: int | None
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["model", "path", "digest"], name="one_occurrence_per_place")]
 

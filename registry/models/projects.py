@@ -108,6 +108,7 @@ class Project(models.Model):
     )
 
     objects = ProjectQuerySet.as_manager()
+    role: int  # the reader's own, where `with_role_of` or `of_member` found the row
     role_found: tuple[int | None, int | None] | None = None  # whose it is, and which: see note_finder
 
     class Meta:
@@ -118,6 +119,11 @@ class Project(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("web:project", args=[self.name])
+
+    @property
+    def role_name(self) -> str:
+        """The role of whom the rows were read for."""
+        return Role(self.role).label
 
     def note_finder(self, actor: Actor, role: int | None) -> None:
         """Keep the role with which somebody found this project, so that one call asks for it once."""

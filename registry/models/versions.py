@@ -410,6 +410,8 @@ class Ref(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    move_id: int  # the move that put it there, where `refs_of` found the row
+
     class Meta:
         ordering = ["kind", "name"]
         constraints = [models.UniqueConstraint(fields=["model", "name"], name="one_ref_per_name")]

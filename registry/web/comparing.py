@@ -81,7 +81,7 @@ def _choosing(
     recent, refs = _recent(place.model), _refs(place.model)
     around = Version.objects.surroundings_of(recent)
     rows = [(version, around[version.pk]) for version in recent]
-    facts = {"said": said, "errors": errors or {}, "rows": rows, "names": _names(refs, recent)}
+    facts: dict[str, Any] = {"said": said, "errors": errors or {}, "rows": rows, "names": _names(refs, recent)}
     facts["suggestions"] = _suggestions(place.model, refs, recent)
     return show(request, "compare_choose", place, status=status, tab="compare", **facts)
 

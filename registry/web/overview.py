@@ -31,7 +31,9 @@ def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
     there = model_at(request, project, model)
     newest = _newest(there)
     if newest is None:
-        return show(request, "model_empty", there, tab="overview", sample=SAMPLES[there.model.kind])
+        return show(
+            request, "model_empty", there, tab="overview", sample=SAMPLES[RegisteredModel.Kind(there.model.kind)]
+        )
     return _page(newest, twin=there.twin)
 
 
@@ -67,7 +69,7 @@ def _facts(request: HttpRequest, place: VersionPlace, asked: str) -> dict[str, A
     model, version = place.model, place.version
     around = Version.objects.surroundings_of([version])[version.pk]
     names = names_of(model)
-    facts = {
+    facts: dict[str, Any] = {
         "refs": around.refs,
         **_metrics(version, around.metrics, newest=not asked),
         "names": names,

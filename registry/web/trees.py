@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
@@ -63,7 +64,12 @@ def tree(request: HttpRequest, project: str, model: str, revision: str, path: st
     if not entry.is_directory:
         return redirect(f"{_page(version, revision)}files/{quote(path)}")
     contents = contents_of(request, version, revision, entry.digest, path)
-    facts = {"path": path, "crumbs": crumbs(path), "contents": contents, "total": entry if path else None}
+    facts: dict[str, Any] = {
+        "path": path,
+        "crumbs": crumbs(path),
+        "contents": contents,
+        "total": entry if path else None,
+    }
     readme = readme_of(request, version, revision, path, contents.readme) if contents.readme else None
     return show(request, "tree", place, tab="files", twin=_twin(place, path), readme=readme, **facts)
 
@@ -79,7 +85,9 @@ def contents_of(request: HttpRequest, version: Version, revision: str, directory
     page = _page(version, revision)
     lines = [
         Line(
-            row, f"{page}{'tree' if row.entry.is_directory else 'files'}/{quote(row.path)}", by_number.get(row.version)
+            row,
+            f"{page}{'tree' if row.entry.is_directory else 'files'}/{quote(row.path)}",
+            by_number.get(row.version or 0),
         )
         for row in rows
     ]

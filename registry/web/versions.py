@@ -242,7 +242,7 @@ def _keep_choices(failed: Form, fresh: Form) -> None:
     """Offer what there is to choose from now: a name may have been moved meanwhile."""
     for name in ("alias", "branch"):
         if name in fresh.fields:
-            failed.fields[name].widget.choices = fresh.fields[name].widget.choices  # type: ignore[attr-defined]
+            failed.fields[name].widget.choices = fresh.fields[name].widget.choices
 
 
 def _elsewhere(found: Version, kind: str) -> list[Ref]:
