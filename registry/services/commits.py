@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from lmvp.prepared import prepared
 from registry import trees
 from registry.digests import digest_version
 from registry.models import Derivation, Occurrence, Ref, RegisteredModel, Tree, Version, VersionParent
@@ -43,15 +45,20 @@ def lock_model(model: RegisteredModel) -> RegisteredModel:
 
 def head_of(model: RegisteredModel, branch: str) -> Version | None:
     """Return the version that a branch points to; None when there is no such branch."""
-    return Version.objects.filter(model=model, refs__kind=Ref.Kind.BRANCH, refs__name=branch).first()
+    return next(iter(_head(model.pk, branch)), None)
+
+
+@prepared
+def _head(model: int, branch: str) -> QuerySet[Version]:
+    refs = Ref.objects.filter(model=model, kind=Ref.Kind.BRANCH, name=branch).order_by()
+    return Version.objects.filter(pk=refs.values("version")[:1]).order_by()
 
 
 def save_trees(built: Built) -> None:
     """Write the directories that are not there yet, and note of the others that they are in use."""
     digests, known = sorted(built.directories), set[str]()  # in one order for all, so that nobody waits in a circle
     for start in range(0, len(digests), blobs.BATCH):
-        rows = Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH])
-        used = dict(rows.values_list("pk", "used_at"))
+        used = dict(_used(digests[start : start + blobs.BATCH]))
         if stale := [digest for digest, at in used.items() if at < timezone.now() - FRESH]:
             _note_use(stale)
         known.update(used)
@@ -61,6 +68,11 @@ def save_trees(built: Built) -> None:
         if digest not in known
     ]
     Tree.objects.bulk_create(missing, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
+
+
+@prepared
+def _used(digests: list[str]) -> QuerySet[Any, tuple[str, datetime]]:
+    return Tree.objects.filter(pk__in=digests).values_list("pk", "used_at")
 
 
 def _note_use(digests: list[str]) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
+from lmvp.prepared import prepared
 from registry.errors import Conflict, Forbidden, Invalid
 from registry.models import Ref, RefMove, RegisteredModel, Version
 from registry.models.versions import validate_ref_name
@@ -102,7 +104,7 @@ def place(
     `undoes`: the move that this one takes back. `told`: another event tells it, and the branch goes on by a version.
     """
     model = version.model
-    ref = Ref.objects.select_related("version").filter(model=model, name=move.name).first()
+    ref = next(iter(_called(model.pk, move.name)), None)
     if ref:
         ref.model = model
     _check(actor, ref, version, move, published=told)
@@ -120,6 +122,11 @@ def place(
     if ref.active or "active" in flags:
         activation.after_commit(model=model, alias=ref.name)
     return ref, before is None
+
+
+@prepared
+def _called(model: int, name: str) -> QuerySet[Ref]:
+    return Ref.objects.select_related("version").filter(model=model, name=name).order_by()
 
 
 def _save(ref: Ref, version: Version, flags: dict[str, bool]) -> Ref:
@@ -170,8 +177,13 @@ def delete_ref(
 
 def require_movable(*, actor: User, model: RegisteredModel, names: Iterable[str]) -> None:
     """Refuse, before anything is written, what moving one of these names would refuse for its protection."""
-    if Ref.objects.filter(model=model, name__in=list(names), protected=True).exists():
+    if _protected(model.pk, list(names)):
         require(actor, Action.MOVE_PROTECTED_REF, model.project)
+
+
+@prepared
+def _protected(model: int, names: list[str]) -> QuerySet[Ref]:
+    return Ref.objects.filter(model=model, name__in=names, protected=True)
 
 
 # --- What is refused

@@ -225,8 +225,7 @@ def _with_sizes(actor: User, draft: _Draft) -> _Draft:
     """Return the draft with each file's size; Invalid where the actor may not read a file's bytes, or they are unknown."""
     digests, sizes = sorted({entry.digest for entry in draft.entries.values()}), dict[str, int]()
     for start in range(0, len(digests), blobs.BATCH):
-        rows = Blob.objects.readable_by(actor, digests[start : start + blobs.BATCH])
-        sizes.update(rows.values_list("pk", "size"))
+        sizes.update(Blob.objects.sizes_readable_by(actor, digests[start : start + blobs.BATCH]))
     missing = [path for path, entry in draft.entries.items() if entry.digest not in sizes]
     if missing:
         raise _unknown_blobs(missing)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from registry import lineage
 from registry.models import RegisteredModel, Version
 from registry.models.names import Names, aliases_of, names_of
+from registry.models.surroundings import surroundings_of
 from registry.web.pages import show
 from registry.web.places import ModelPlace, VersionPlace, model_at, version_at
 from registry.web.readmes import readme_of
@@ -64,7 +65,7 @@ def _newest(place: ModelPlace) -> VersionPlace | None:
 
 def _facts(request: HttpRequest, place: VersionPlace, asked: str) -> dict[str, Any]:
     model, version = place.model, place.version
-    around = Version.objects.surroundings_of([version])[version.pk]
+    around = surroundings_of([version])[version.pk]
     names = names_of(model)
     facts = {
         "refs": around.refs,
