@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from lmvp.prepared import prepared
+from lmvp.inserting import insert
+from lmvp.prepared import prepared, prepared_update
 from registry import trees
 from registry.digests import digest_version
 from registry.models import Derivation, Occurrence, Ref, RegisteredModel, Tree, Version, VersionParent
@@ -101,8 +102,8 @@ def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
     now = timezone.now()
     model.last_number += 1
     model.updated_at = now
-    model.save(update_fields=["last_number", "updated_at"])
-    version = Version.objects.create(
+    _count_on(model.pk, model.last_number, now)
+    version = Version(
         model=model,
         number=model.last_number,
         digest=digest_version(
@@ -121,12 +122,17 @@ def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
         metadata_json=commit.metadata_json,
         created_at=now,
     )
-    for position, parent in enumerate(commit.parents):
-        VersionParent.objects.create(version=version, parent=parent, position=position)
+    insert(version)
+    insert(*(VersionParent(version=version, parent=parent, position=at) for at, parent in enumerate(commit.parents)))
     Derivation.objects.bulk_create(  # none at all: no query
         Derivation(version=version, source=source, position=position) for position, source in enumerate(commit.sources)
     )
     return version
+
+
+@prepared_update
+def _count_on(model: int, number: int, now: datetime) -> tuple[QuerySet[RegisteredModel], dict[str, Any]]:
+    return RegisteredModel.objects.filter(pk=model), {"last_number": number, "updated_at": now}
 
 
 def _write_occurrences(version: Version, parent: Version | None) -> None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import User
+from lmvp.inserting import insert
 from registry.digests import is_finite_number
 from registry.errors import Conflict, Invalid
 from registry.models import Metric, Version
@@ -96,7 +97,7 @@ def add(*, actor: User, version: Version, measured: Iterable[Measured], first: b
     fresh = {row.name for row in rows.values()} - {row.name for row in marked}
     _refuse_too_many_names(fresh, there=0 if first or not fresh else version.metrics.filter(latest=True).count())
     _mark_latest(rows.values(), marked)
-    Metric.objects.bulk_create(rows.values(), batch_size=1000)
+    insert(*rows.values())
     return len(rows)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from accounts.models import User
-from lmvp.prepared import prepared
+from lmvp.inserting import insert
+from lmvp.prepared import prepared, prepared_update
 from registry.errors import Conflict, Forbidden, Invalid
 from registry.models import Ref, RefMove, RegisteredModel, Version
 from registry.models.versions import validate_ref_name
@@ -133,11 +136,19 @@ def _save(ref: Ref, version: Version, flags: dict[str, bool]) -> Ref:
     ref.version = version
     for name, on in flags.items():
         setattr(ref, name, on)
-    if ref.pk:
+    if ref.pk and not flags:
+        ref.updated_at = timezone.now()
+        _point(ref.pk, version.pk, ref.updated_at)
+    elif ref.pk:
         ref.save(update_fields=["version", "updated_at", *flags])
     else:
         ref.save(force_insert=True)
     return ref
+
+
+@prepared_update
+def _point(ref: int, version: int, now: datetime) -> tuple[QuerySet[Ref], dict[str, Any]]:
+    return Ref.objects.filter(pk=ref), {"version": version, "updated_at": now}
 
 
 def delete_ref(
@@ -251,15 +262,17 @@ def check_name(name: str) -> None:
 def _note(
     actor: User, ref: Ref, before: Version | None, after: Version | None, comment: str, undoes: RefMove | None
 ) -> None:
-    RefMove.objects.create(
-        model=ref.model,
-        kind=ref.kind,
-        name=ref.name,
-        from_version=before,
-        to_version=after,
-        actor=actor,
-        comment=comment,
-        undoes=undoes,
+    insert(
+        RefMove(
+            model=ref.model,
+            kind=ref.kind,
+            name=ref.name,
+            from_version=before,
+            to_version=after,
+            actor=actor,
+            comment=comment,
+            undoes=undoes,
+        )
     )
 
 

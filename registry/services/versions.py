@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from lmvp.inserting import insert
 from registry import trees
 from registry.digests import SHA256, TooDeep, canonical_json, check_levels, digest_bytes
 from registry.errors import Busy, Conflict, Invalid
@@ -318,13 +319,8 @@ def _write(actor: User, model: RegisteredModel, parent: Version | None, built: B
     metrics.add(actor=actor, version=version, measured=publication.metrics, first=True)
     _name(actor, version, publication)
     if publication.idempotency_key:
-        IdempotencyKey.objects.create(
-            actor=actor,
-            model=model,
-            key=publication.idempotency_key,
-            body_sha256=publication.fingerprint(),
-            version=version,
-        )
+        key, body = publication.idempotency_key, publication.fingerprint()
+        insert(IdempotencyKey(actor=actor, model=model, key=key, body_sha256=body, version=version))
     return version
 
 
