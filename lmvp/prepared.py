@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from functools import wraps
 from operator import attrgetter, methodcaller
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.query import get_related_populators
@@ -32,6 +32,18 @@ def prepared(build: Callable[P, models.QuerySet[Any, Row]]) -> Callable[P, list[
     def ask(*args: P.args, **kwargs: P.kwargs) -> list[Row]:
         plan, said = plans.of(args)
         return list(plan.read(said))
+
+    return ask
+
+
+def prepared_page(build: Callable[P, models.QuerySet[Any, Row]]) -> Callable[Concatenate[int, P], list[Row]]:
+    """The same, of the first so many rows: how many is said before the other arguments."""
+    plans = _Plans(lambda *slots: _Rows(build(*slots)))
+
+    @wraps(build)
+    def ask(most: int, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
+        plan, said = plans.of(args)
+        return list(plan.read(said, f" LIMIT {int(most)}"))
 
     return ask
 
@@ -103,11 +115,11 @@ class _Statement:
     def __init__(self, compiler: Any) -> None:
         self.sql, self.params = compiler.as_sql()
 
-    def run(self, said: Sequence[Any], read: Callable[[Any], Any]) -> Any:
+    def run(self, said: Sequence[Any], read: Callable[[Any], Any], limit: str = "") -> Any:
         connection = connections[DEFAULT_DB_ALIAS]
         values = [_adapted(slot.value(said), connection) if isinstance(slot, Slot) else slot for slot in self.params]
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, values)
+            cursor.execute(self.sql + limit, values)
             return read(cursor)
 
 
@@ -141,9 +153,9 @@ class _Rows(_Statement):
             self.joined = get_related_populators(said, select, DEFAULT_DB_ALIAS)
             self.annotations = list((compiler.annotation_col_map or {}).items())
 
-    def read(self, said: Sequence[Any]) -> Iterator[Any]:
+    def read(self, said: Sequence[Any], limit: str = "") -> Iterator[Any]:
         connection = connections[DEFAULT_DB_ALIAS]
-        for row in self.run(said, methodcaller("fetchall")):
+        for row in self.run(said, methodcaller("fetchall"), limit):
             converted = self._converted(row, connection) if self.converters else row
             yield self._instance(converted) if self.model else converted
 
