@@ -86,6 +86,10 @@ class Server:
         """Return the bytes of memory that the server's processes have together (PSS: shared pages are counted once)."""
         return sum(_pss(pid) for pid in _session(self._process.pid))
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the server's processes have taken, user's and system's."""
+        return sum(_cpu(pid) for pid in _session(self._process.pid))
+
     def make_account(self) -> Account:
         """Make a user by Django, then everything else as a user would: signed in, a write token, a model."""
         name, password = f"bench-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
@@ -175,6 +179,13 @@ def _session(leader: int) -> list[int]:
             if os.getsid(int(entry.name)) == leader:
                 found.append(int(entry.name))
     return found
+
+
+def _cpu(pid: int) -> float:
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
+    return 0.0  # ended meanwhile
 
 
 def _pss(pid: int) -> int:
