@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lmvp.client import errors as errors
     from lmvp.client.api import Client as Client
     from lmvp.client.errors import LMVPError as LMVPError
+    from lmvp.client.formats import Format as Format
+    from lmvp.client.formats import Loading as Loading
+    from lmvp.client.formats import register_format as register_format
     from lmvp.client.versions import History as History
     from lmvp.client.versions import LocalModel as LocalModel
     from lmvp.client.versions import Move as Move
@@ -45,17 +48,22 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Client": "lmvp.client.api",
+    "Format": "lmvp.client.formats",
     "History": "lmvp.client.versions",
     "LMVPError": "lmvp.client.errors",
+    "Loading": "lmvp.client.formats",
     "LocalModel": "lmvp.client.versions",
     "Move": "lmvp.client.versions",
     "Version": "lmvp.client.versions",
+    "register_format": "lmvp.client.formats",
 }
 
 __all__ = [
     "Client",
+    "Format",
     "History",
     "LMVPError",
+    "Loading",
     "LocalModel",
     "Move",
     "Version",
@@ -75,6 +83,7 @@ __all__ = [
     "moves",
     "projects",
     "publish",
+    "register_format",
     "set_alias",
     "set_tag",
     "showHistory",

@@ -103,6 +103,12 @@ class UnknownFormat(LMVPError):
     code = "unknown_format"
 
 
+class NotTrusted(LMVPError):
+    """Loading this file would run code in it, and nobody has said that its author is trusted."""
+
+    code = "not_trusted"
+
+
 _OF_STATUS: dict[int, type[LMVPError]] = {
     401: AuthenticationError,
     403: PermissionDenied,
