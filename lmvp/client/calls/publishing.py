@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from lmvp.client import transfer
+from lmvp.client import capturing, transfer
 from lmvp.client.calls.connection import Connected, Revision
 from lmvp.client.errors import Conflict, LMVPError, NotFound
 from lmvp.client.http import path_of
@@ -30,15 +30,18 @@ class Publishing(Connected):
         alias: str | None = None,
         tag: str | None = None,
         derived_from: Source | Sequence[Source] = (),
+        capture: bool = False,
         progress: bool | None = None,
     ) -> Version:
         """Publish a new version of a model that is there. NotFound when it is not: `publish` makes it.
 
         The new version holds exactly the files of `source`: a file, a directory, a LocalModel, or an object whose format
         is known, such as a PyTorch module or a data frame. `derived_from` are versions of other models that it was made
-        from: project/model@revision, a Version or a LocalModel. Conflict when `parent`, or the
+        from: project/model@revision, a Version or a LocalModel. `capture` adds the Git commit, the versions of Python
+        and of the libraries in use, and the command line to the metadata, as “captured”. Conflict when `parent`, or the
         newest version that a LocalModel was downloaded from, is not the branch's newest any more.
         """
+        metadata = capturing.added(metadata) if capture else metadata
         said = Said(message, branch, parent, metrics, metadata, alias, tag, sources(derived_from))
         model = self._names.resolve(name, writing=True)
         with as_files(source) as given, self._names.explained(model):
@@ -58,12 +61,14 @@ class Publishing(Connected):
         alias: str | None = None,
         tag: str | None = None,
         derived_from: Source | Sequence[Source] = (),
+        capture: bool = False,
         progress: bool | None = None,
     ) -> Version:
         """Publish a version as `update` does, and make the registered model first when it is not there.
 
         A name without “/” goes to LMVP_PROJECT's project, else to your personal one, never to somebody else's.
         """
+        metadata = capturing.added(metadata) if capture else metadata
         said = Said(message, branch, parent, metrics, metadata, alias, tag, sources(derived_from))
         model = self._names.resolve_new(name)
         with as_files(source) as given:
