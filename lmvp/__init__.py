@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lmvp.client.formats import Format as Format
     from lmvp.client.formats import Loading as Loading
     from lmvp.client.formats import register_format as register_format
+    from lmvp.client.runs import Run as Run
     from lmvp.client.versions import History as History
     from lmvp.client.versions import LocalModel as LocalModel
     from lmvp.client.versions import Move as Move
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     moves = _client.moves
     projects = _client.projects
     publish = _client.publish
+    run = _client.run
     set_alias = _client.set_alias
     set_tag = _client.set_tag
     show_history = _client.show_history
@@ -54,6 +56,7 @@ _HOMES = {
     "Loading": "lmvp.client.formats",
     "LocalModel": "lmvp.client.versions",
     "Move": "lmvp.client.versions",
+    "Run": "lmvp.client.runs",
     "Version": "lmvp.client.versions",
     "register_format": "lmvp.client.formats",
 }
@@ -66,6 +69,7 @@ __all__ = [
     "Loading",
     "LocalModel",
     "Move",
+    "Run",
     "Version",
     "__version__",
     "aliases",
@@ -84,6 +88,7 @@ __all__ = [
     "projects",
     "publish",
     "register_format",
+    "run",
     "set_alias",
     "set_tag",
     "showHistory",
