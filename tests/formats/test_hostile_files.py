@@ -380,6 +380,6 @@ def test_a_format_that_fails_leaves_the_object_to_the_next_one():
 
     lmvp.register_format(lmvp.Format("bad", load_sum, lambda obj: True, fails, "model"))
     with formats.kept(np.arange(3)) as kept:
-        assert kept.title == "a ndarray (npy)"
+        assert kept.title == "ndarray (npy)"
     with pytest.raises(errors.ValidationFailed, match="bad: RuntimeError: the pen is broken"), formats.kept(Sum([])):
         pass

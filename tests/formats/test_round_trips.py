@@ -44,7 +44,7 @@ def test_a_pytorch_module_comes_back_into_a_module_and_predicts_the_same(fetched
         assert local.load(into=other) is other
         assert torch.equal(other.eval()(rows), trained.eval()(rows))
     assert local.files == ["lmvp.json", "model.safetensors"]
-    assert local.version.message == "Publish a Sequential (safetensors)"
+    assert local.version.message == "Publish Sequential (safetensors)"
     kept = record(local)
     assert (kept["format"], kept["file"], kept["object"]) == (
         "safetensors",
@@ -102,6 +102,21 @@ def test_what_does_not_fit_into_the_module_is_an_error_that_says_what(fetched):
         local.load(into=torch.nn.Linear(5, 2))
     with pytest.raises(errors.ValidationFailed, match="no load_state_dict"):
         local.load(into={})
+
+
+def test_a_module_that_is_more_than_its_tensors_is_refused_with_what_keeps_all_of_it(alice):
+    torch = library("torch")
+    with pytest.raises(errors.ValidationFailed, match=r"code too: write it with torch\.jit\.save"):
+        alice.publish("vision/script", torch.jit.script(torch.nn.Linear(4, 2)))
+    with pytest.raises(errors.ValidationFailed, match="it has no parameters"):
+        alice.publish("vision/empty", torch.nn.ReLU())
+
+
+def test_a_compiled_module_is_the_module_that_was_compiled(fetched):
+    torch = library("torch")
+    trained, other = torch.nn.Linear(4, 2), torch.nn.Linear(4, 2)
+    fetched(torch.compile(trained)).load(into=other)
+    assert torch.equal(other.weight, trained.weight)
 
 
 # --- NumPy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lmvp.client.errors import LMVPError, ValidationFailed
-from lmvp.client.formats import libraries, registry
+from lmvp.client.formats import registry
 from lmvp.client.formats.format import Format, Unfit
 from lmvp.client.formats.record import Record
-
-# What people have in their hands although its files are what they want to publish.
-HINTS = {
-    "torch.optim.Optimizer": "Give its state_dict() to torch.save, and publish that file.",
-    "transformers.PreTrainedModel": "Write it with its save_pretrained(directory), and publish that directory.",
-}
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ def _saved(obj: Any, directory: Path) -> Kept:
         except Unfit as error:
             reasons.append(f"{one.name}: {error}")
         else:
-            return Kept(place, f"a {type(obj).__name__} ({one.name})")
+            return Kept(place, f"{type(obj).__name__} ({one.name})")
     raise ValidationFailed(_refusal(obj, reasons))
 
 
@@ -72,12 +65,11 @@ def _save(obj: Any, one: Format, place: Path) -> None:
 
 def _refusal(obj: Any, reasons: list[str]) -> str:
     name = f"A {type(obj).__module__}.{type(obj).__qualname__}"
-    hint = next((hint for kind, hint in HINTS.items() if libraries.is_a(obj, kind)), "")
     if reasons:
-        return f"{name} cannot be kept ({'; '.join(reasons)}). {hint or 'Save it yourself, and publish the path.'}"
+        return f"{name} cannot be kept ({'; '.join(reasons)}). Save it yourself, and publish the path."
     return (
-        f"{name} cannot be published as it is. {hint}{' ' if hint else ''}Give a path (a str or a {os.PathLike.__name__}), a "
-        "LocalModel, or one of: a PyTorch module, a dict of tensors or NumPy arrays, a NumPy array, a scikit-learn "
-        "estimator, a Keras model, an ONNX ModelProto, an XGBoost or LightGBM model, a pandas or Polars DataFrame. "
-        "For other objects say how they are kept: lmvp.register_format(…)."
+        f"{name} cannot be published as it is. Give a path (a str or a Path), a LocalModel, or one of: a PyTorch module, a "
+        "dict of tensors or NumPy arrays, a NumPy array, a scikit-learn estimator, a Keras model, an ONNX ModelProto, an "
+        "XGBoost or LightGBM model, a pandas or Polars DataFrame. For other objects say how they are kept: "
+        "lmvp.register_format(…)."
     )

@@ -16,6 +16,11 @@ from lmvp.client.formats.libraries import is_a, is_installed, needed
 from lmvp.client.formats.numpy import is_array_dict
 
 ONE = "tensor"  # the name of a tensor that has none
+# Modules that are more than their tensors, and whose libraries have a way to keep all of it.
+MORE = {
+    "transformers.modeling_utils.PreTrainedModel": "it has a configuration too: write it with save_pretrained(directory)",
+    "torch.jit.ScriptModule": "it has code too: write it with torch.jit.save",
+}
 
 
 def _is_tensors(obj: Any) -> bool:
@@ -38,9 +43,13 @@ def _state(obj: Any) -> Mapping[str, Any]:
     if is_a(obj, "torch.Tensor"):
         return {ONE: obj}
     if not is_a(obj, "torch.nn.Module"):
-        state: Mapping[str, Any] = obj
-        return state
-    state = getattr(obj, "_orig_mod", obj).state_dict()  # torch.compile wraps a module, and would rename everything
+        tensors: Mapping[str, Any] = obj
+        return tensors
+    if more := [reason for kind, reason in MORE.items() if is_a(obj, kind)]:
+        raise Unfit(more[0])
+    state: Mapping[str, Any] = getattr(
+        obj, "_orig_mod", obj
+    ).state_dict()  # torch.compile wraps a module, and would rename everything
     if other := [name for name, value in state.items() if not is_a(value, "torch.Tensor")]:
         raise Unfit(f"“{other[0]}” of its state dict is no tensor")
     if not state:
