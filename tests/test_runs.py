@@ -166,8 +166,13 @@ def test_a_bare_name_is_one_of_ones_own_although_nothing_is_there_yet(alice, wei
 
 
 def test_a_run_outside_of_its_block_says_how_it_is_used(alice):
+    run = alice.run("vision/digits")
     with pytest.raises(errors.ValidationFailed, match=r"with lmvp\.run"):
-        alice.run("vision/digits").log("loss", 1)
+        run.log("loss", 1)
+    with run:
+        pass
+    with pytest.raises(errors.ValidationFailed, match=r"with lmvp\.run"):
+        run.log("loss", 1)
 
 
 # --- What goes wrong

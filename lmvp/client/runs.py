@@ -58,6 +58,7 @@ class Run:
         self._given = metadata
         self._resume = resume
         self._spool: Spool | None = None
+        self._ended: Spool | None = None
         self._series = Series()
         self._params: dict[str, Any] = {}
         self._kept: list[Any] = []
@@ -68,7 +69,7 @@ class Run:
     @property
     def path(self) -> Path:
         """The file that holds what was logged until it is published."""
-        return self._open.path
+        return (self._ended or self._open).path
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -126,19 +127,23 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        published = False
         try:
-            if error is None:
-                self._finish(self._ending.last)
-            else:
-                self._break_off(error)
+            published = self._finish(self._ending.last) if error is None else self._break_off(error)
         finally:
             self._sender.shutdown()
-            self._open.close()
+            self._end(published)
+
+    def _end(self, published: bool) -> None:
+        self._ended, self._spool = self._open, None
+        self._ended.close()
+        if published:
+            self._ended.remove()
 
     @property
     def _open(self) -> Spool:
         if self._spool is None:
-            raise ValidationFailed("The run has not begun. Use it as: with lmvp.run(…) as run:")
+            raise ValidationFailed("A run is open in its block alone. Use it as: with lmvp.run(…) as run:")
         return self._spool
 
     # --- Versions
@@ -166,7 +171,8 @@ class Run:
 
     # --- The end
 
-    def _finish(self, last: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
+    def _finish(self, last: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> bool:
+        """Publish what is left, and return True: nothing has to be kept here any more."""
         try:
             if self._kept:
                 self._publish(self._kept[0], None, metadata, last)
@@ -174,28 +180,30 @@ class Run:
                 self._send(self.version.number, self._open.metrics(self._published_to))
             elif self._waiting() or (self._params and not self.version):
                 self._nothing_kept()
-            for sending in self._sending:
-                sending.result()
+            self._wait()
         except LMVPError as error:
             raise error.saying(f"{error.message} {self._where()}") from error
-        self._open.remove()
+        return True
 
-    def _break_off(self, error: BaseException) -> None:
-        """Publish only if that was asked for, and never hide the error that ended the block."""
+    def _break_off(self, error: BaseException) -> bool:
+        """Publish only if that was asked for; never hide the error that ended the block. Return whether all is published."""
+        failed = {"run": {"status": "failed", "error": type(error).__name__}}
+        said = f"The run of {self.name} ended by {type(error).__name__}, and was not published"
         try:
             if self._ending.save_on_error and self._kept:
-                # Without its alias and tag: what failed must not be served.
-                self._finish({}, {"run": {"status": "failed", "error": type(error).__name__}})
-                return
-            for sending in self._sending:
-                sending.result()
+                return self._finish({}, failed)  # without alias and tag: what failed must not be served
+            self._wait()
             if not self._waiting():
-                self._open.remove()
-                return
-            said = f"The run of {self.name} ended by {type(error).__name__}, and was not published. {self._where()}"
+                return True
+            said = f"{said}. {self._where()}"
         except LMVPError as second:
-            said = f"The run of {self.name} ended by {type(error).__name__}, and was not published: {second.message}"
+            said = f"{said}: {second.message}"
         warnings.warn(said, UnpublishedRun, stacklevel=3)
+        return False
+
+    def _wait(self) -> None:
+        for sending in self._sending:
+            sending.result()
 
     def _waiting(self) -> bool:
         """Whether metrics were logged that no version has."""

@@ -30,14 +30,18 @@ def runs_dir() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lmvp" / "runs"
 
 
-class Spool:
-    """One run's file. `end` is where the next line goes. Safe for several threads, not for several processes."""
+APPENDING = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+
+class Spool:
+    """One run's file. `end` is where the next line goes. Safe for several threads."""
+
+    def __init__(self, path: Path, flags: int) -> None:
         self.path = path
-        self._file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115 closed by close() or remove()
-        self.end = self._file.seek(0, os.SEEK_END)
+        self._file = os.open(path, flags, 0o600)
         self._lock = threading.Lock()
+        self.end = os.lseek(self._file, 0, os.SEEK_END)
+        self._torn = self.end > 0  # whether the last line may lack its end
 
     @classmethod
     def begin(cls, name: str) -> Spool:
@@ -45,7 +49,7 @@ class Spool:
         path = runs_dir() / f"{name.replace('/', '--')}-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}.jsonl"
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            spool = cls(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600))
+            spool = cls(path, APPENDING | os.O_CREAT | os.O_EXCL)
         except OSError as error:
             raise LocalFileError(
                 f"Cannot keep a run in {path.parent}: {error.strerror}. Set LMVP_RUNS to a directory that you can write."
@@ -57,29 +61,31 @@ class Spool:
     def again(cls, path: Path, name: str) -> Spool:
         """Go on with the file of an earlier run of this model."""
         try:
-            spool = cls(path, os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0)))
+            spool = cls(path, APPENDING)
         except OSError as error:
             raise LocalFileError(f"Cannot go on with the run {path}: {error.strerror}. Check the path.") from error
         first = next(spool.lines(), {}).get("run")
         if first != name:
             spool.close()
             raise ValidationFailed(f"{path} is no run of {name}{f', but of {first}' if first else ''}. Check the path.")
-        spool._end_the_last_line()
         return spool
 
-    def append(self, line: Any) -> int:
-        """Write one line, and return where it ended. It is the system's then: the process may be killed."""
+    def append(self, line: Any) -> None:
+        """Write one line. It is the system's then: the process may be killed."""
         data = json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         with self._lock:
+            if self._torn:
+                data = b"\n" + data
+            self._torn = True
             try:
-                self._file.seek(self.end)
-                self._file.write(data)
+                while data:
+                    data = data[os.write(self._file, data) :]
             except OSError as error:
                 raise LocalFileError(
                     f"Cannot write {self.path}: {error.strerror}. Free some space; what was logged before is kept."
                 ) from error
-            self.end += len(data)
-            return self.end
+            self._torn = False
+            self.end = os.lseek(self._file, 0, os.SEEK_CUR)
 
     def lines(self, start: int = 0, end: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield the lines from one offset to another. What a crash cut off in its middle is not a line."""
@@ -98,17 +104,9 @@ class Spool:
         return (line for line in self.lines(start, end) if "name" in line)
 
     def close(self) -> None:
-        self._file.close()
+        os.close(self._file)
 
     def remove(self) -> None:
-        self.close()
-        with contextlib.suppress(OSError):  # everything in it is published; it may stay
+        """Forget what is published now; call it after close()."""
+        with contextlib.suppress(OSError):  # it may stay
             self.path.unlink()
-
-    def _end_the_last_line(self) -> None:
-        with self.path.open("rb") as file:
-            file.seek(self.end - 1)
-            if file.read() == b"\n":
-                return
-        self._file.seek(self.end)
-        self.end += self._file.write(b"\n")
