@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -92,6 +90,8 @@ def _git() -> dict[str, Any]:
 
 def _ask_git(*words: str) -> str | None:
     """Return what Git says of the current directory; None where there is no Git, no repository or no answer in time."""
+    import subprocess  # slow to import, and rarely needed, like the next one
+
     try:
         done = subprocess.run(
             ["git", *words],
@@ -110,7 +110,9 @@ def _ask_git(*words: str) -> str | None:
 
 def _libraries() -> dict[str, str]:
     """Return {package: version} of the packages whose top-level modules are imported."""
-    homes = importlib.metadata.packages_distributions()
+    from importlib import metadata
+
+    homes = metadata.packages_distributions()
     imported = {name.partition(".")[0] for name in list(sys.modules)} - sys.stdlib_module_names
     packages = sorted({package for name in imported for package in homes.get(name, ())}, key=str.lower)
     return libraries.versions(packages[:MOST_LIBRARIES])

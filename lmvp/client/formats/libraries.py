@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Iterable
@@ -47,10 +46,12 @@ def needed(module: str, package: str, what: str) -> Any:
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Return the version of every package that is installed."""
+    from importlib import metadata  # slow to import, and rarely needed
+
     found = {}
     for package in packages:
         try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
             continue
     return found

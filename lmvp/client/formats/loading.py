@@ -26,7 +26,7 @@ def load(path: Path, *, trusted: Trusted = False, into: Any = None, record: Reco
         raise
     except Exception as error:  # whatever a library says about a file that it cannot read
         raise LocalFileError(
-            f"{path} cannot be read as {one.name}: {_told(error)}.{_other_versions(record)} Read it yourself from that path."
+            f"{path} cannot be read as {one.name}: {_told(error)}.{_other_versions(one, record)} Read it yourself from that path."
         ) from error
 
 
@@ -66,10 +66,9 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST_REASON].rstrip(".")
 
 
-def _other_versions(record: Record | None) -> str:
+def _other_versions(one: Format, record: Record | None) -> str:
     """Say which libraries have other versions here than where the object was kept."""
-    if record is None:
-        return ""
-    here = libraries.versions(record.versions)
-    other = [f"{name} {was} (here {here[name]})" for name, was in record.versions.items() if here.get(name, was) != was]
+    was = record.versions if record else {}
+    here = libraries.versions(name for name in one.libraries if name in was)
+    other = [f"{name} {was[name]} (here {version})" for name, version in here.items() if was[name] != version]
     return f" It was kept with {', '.join(other)}." if other else ""

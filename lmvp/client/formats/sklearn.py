@@ -3,7 +3,6 @@ skops is not installed or cannot write them. Pickles that somebody wrote are rea
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ def _load_joblib(path: Path, _: Loading) -> Any:
 
 
 def _load_pickle(path: Path, _: Loading) -> Any:
+    pickle = needed("pickle", "pickle", path.name)
     with path.open("rb") as file:
         return pickle.load(file)
 
