@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from lmvp.client import errors as errors
     from lmvp.client.api import Client as Client
     from lmvp.client.errors import LMVPError as LMVPError
+    from lmvp.client.formats import Format as Format
+    from lmvp.client.formats import Loading as Loading
+    from lmvp.client.formats import register_format as register_format
+    from lmvp.client.runs import Run as Run
     from lmvp.client.versions import History as History
     from lmvp.client.versions import LocalModel as LocalModel
     from lmvp.client.versions import Move as Move
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     projects = _client.projects
     publish = _client.publish
     servers = _client.servers
+    run = _client.run
     set_alias = _client.set_alias
     set_tag = _client.set_tag
     show_history = _client.show_history
@@ -49,19 +54,26 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Client": "lmvp.client.api",
+    "Format": "lmvp.client.formats",
     "History": "lmvp.client.versions",
     "LMVPError": "lmvp.client.errors",
+    "Loading": "lmvp.client.formats",
     "LocalModel": "lmvp.client.versions",
     "Move": "lmvp.client.versions",
+    "Run": "lmvp.client.runs",
     "Version": "lmvp.client.versions",
+    "register_format": "lmvp.client.formats",
 }
 
 __all__ = [
     "Client",
+    "Format",
     "History",
     "LMVPError",
+    "Loading",
     "LocalModel",
     "Move",
+    "Run",
     "Version",
     "__version__",
     "aliases",
@@ -81,6 +93,8 @@ __all__ = [
     "prefer_server",
     "projects",
     "publish",
+    "register_format",
+    "run",
     "servers",
     "set_alias",
     "set_tag",

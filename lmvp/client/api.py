@@ -7,11 +7,12 @@ from lmvp.client.calls.metrics import Measuring
 from lmvp.client.calls.projects import Projects
 from lmvp.client.calls.publishing import Publishing
 from lmvp.client.calls.refs import Refs
+from lmvp.client.calls.running import Running
 from lmvp.client.calls.syncing import Syncing
 from lmvp.client.calls.versions import Versions
 
 
-class Client(Accounts, Projects, Publishing, Syncing, Versions, Measuring, Refs):
+class Client(Accounts, Projects, Running, Publishing, Syncing, Versions, Measuring, Refs):
     """One server, as one person or token. Without arguments: LMVP_SERVER, LMVP_TOKEN or the kept sign-in, LMVP_PROJECT.
 
     Names of models are project/model; the project may be left out where it is clear (see docs/client.md).

@@ -37,6 +37,14 @@ class DeprecatedVersion(UserWarning):
     """A warning, no error: the version works, and its maintainers say why it should not be used any more."""
 
 
+class UnpublishedRun(UserWarning):
+    """A warning: a run ended without publishing what it logged; it says where that is kept."""
+
+
+class LeftOut(UserWarning):
+    """A warning: a value was not logged, because no version can have it."""
+
+
 class AuthenticationError(LMVPError):
     """Not signed in, or the credentials are wrong, expired or revoked."""
 
@@ -101,6 +109,12 @@ class UnknownFormat(LMVPError):
     """There is no loader for this file."""
 
     code = "unknown_format"
+
+
+class NotTrusted(LMVPError):
+    """Loading this file would run code in it, and nobody has said that its author is trusted."""
+
+    code = "not_trusted"
 
 
 _OF_STATUS: dict[int, type[LMVPError]] = {

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmvp.client import measurements, transfer
-from lmvp.client.errors import ValidationFailed
+from lmvp.client import formats, measurements, transfer
 from lmvp.client.files import LocalFile
+from lmvp.client.formats import Kept
 from lmvp.client.measurements import Metrics, Row
 from lmvp.client.naming import ModelName
 from lmvp.client.versions import LocalModel, Version
 
 Source = str | LocalModel | Version  # what a version was made from
+Given = str | os.PathLike[str] | LocalModel | Kept  # what a version is made of
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,15 @@ class Publication:
     said: Said
     metrics: list[Row]
     progress: bool | None
+    kept: str | None = None
 
     @classmethod
-    def read(cls, source: Any, said: Said, *, progress: bool | None) -> Publication:
+    def read(cls, source: Given, said: Said, *, progress: bool | None) -> Publication:
         metrics = measurements.rows(said.metrics)
         origin = source if isinstance(source, LocalModel) else None
-        path = origin.path if origin else _path_of(source)
-        return cls(path, origin, transfer.read_source(path, progress=progress), said, metrics, progress)
+        path = _path_of(source)
+        kept = source.title if isinstance(source, Kept) else None
+        return cls(path, origin, transfer.read_source(path, progress=progress), said, metrics, progress, kept)
 
     def body(self, model: ModelName) -> dict[str, Any]:
         """Return what the server is asked to make a version of."""
@@ -80,6 +84,8 @@ class Publication:
         return None
 
     def _default_message(self) -> str:
+        if self.kept:
+            return f"Publish {self.kept}"
         if len(self.local) == 1:
             return f"Publish {self.local[0].path}"
         return f"Publish {len(self.local)} files from {self.path.resolve().name}"
@@ -98,9 +104,15 @@ def _source_name(source: Source) -> str:
     return f"{version.name}@{version.number}" if isinstance(version, Version) else str(version)
 
 
-def _path_of(source: Any) -> Path:
-    if isinstance(source, str | os.PathLike):
-        return Path(source).expanduser()
-    raise ValidationFailed(
-        f"A {type(source).__name__} cannot be published yet. Save it to a file and give its path, or give a LocalModel."
-    )
+@contextlib.contextmanager
+def as_files(source: Any) -> Iterator[Given]:
+    """Give a path or a LocalModel as it is, and any other object as files, which are there until the block ends."""
+    if isinstance(source, str | os.PathLike | LocalModel):
+        yield source
+    else:
+        with formats.kept(source) as kept:
+            yield kept
+
+
+def _path_of(source: Given) -> Path:
+    return source.path if isinstance(source, LocalModel | Kept) else Path(source).expanduser()

@@ -158,16 +158,29 @@ class LocalModel:
             raise NotFound(f"{self.version} has no file “{path}”. It has: {_listed(self.files)}.")
         return self.path / path
 
-    def load(self, path: str | None = None) -> Any:
-        """Read a file as what it is: arrays by name for .npz, an array for .npy, JSON, text. Runs no code in it."""
-        return formats.load(self.file(path) if path else self._only_file())
+    def load(self, path: str | None = None, *, trusted: bool | Sequence[str] = False, into: Any = None) -> Any:
+        """Return the object that was published, or a file as what it is: arrays for .npz, JSON, text …
 
-    def _only_file(self) -> Path:
+        A PyTorch module comes back as its state dict, or is loaded into the module `into`. NotTrusted where loading may
+        run code in the file: `trusted` is True, or for skops the list of the types that it may make.
+        """
+        record = formats.Record.read(self.path, self.files)
+        name = path or (record.file if record else self._only_file())
+        kept = record if record and record.file == name else None
+        return formats.load(self._place(name), trusted=trusted, into=into, record=kept)
+
+    def _place(self, name: str) -> Path:
+        """Return where a file stands, or a directory of files that is one object."""
+        if any(file.startswith(f"{name}/") for file in self.files):
+            return self.path / name
+        return self.file(name)
+
+    def _only_file(self) -> str:
         loadable = [name for name in self.files if formats.is_known(name)]
         if len(loadable) == 1:
-            return self.path / loadable[0]
+            return loadable[0]
         if len(self.files) == 1:
-            return self.path / self.files[0]
+            return self.files[0]
         raise NotFound(f"Name the file to load: .load(path). {self.version} has: {_listed(self.files)}.")
 
     def __str__(self) -> str:
