@@ -25,6 +25,7 @@ VERSION = {
     "number": 1,
     "digest": DIGEST,
     "branch": "main",
+    "parents": [],
     "author": "alice",
     "message": "First",
     "metadata": {},
