@@ -246,6 +246,14 @@ class Session:
             self._answer(response)
         return response
 
+    def content(self, path: str, *, accept: str = "*/*", params: Mapping[str, Any] | None = None) -> requests.Response:
+        """Open an answer that is no JSON of ours, in the form that is accepted. Close it; read it by `chunks`."""
+        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        response = self._authorized("GET", path, headers=headers, params=params, stream=True)
+        if response.status_code >= 400:
+            self._answer(response)
+        return response
+
     def send(self, method: str, href: str, headers: Mapping[str, str], body: Body) -> Any:
         """Follow a signed address, here or elsewhere: with the headers given, without ours. Returns JSON or None."""
         url = urljoin(self.server + "/", href)
@@ -343,7 +351,8 @@ class Session:
         status = response.status_code
         try:
             error = response.json()["error"]
-            return of_status(status)(error["message"], code=error["code"], status=status, fields=error.get("fields"))
+            kind = of_status(status, error["code"])
+            return kind(error["message"], code=error["code"], status=status, fields=error.get("fields"))
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
         if status >= 500:
