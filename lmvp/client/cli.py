@@ -16,7 +16,21 @@ from typing import Any
 
 import lmvp
 from lmvp.client.api import Client
-from lmvp.client.commands import accounts, files, metrics, projects, refs, versions  # noqa: F401 each registers its own
+from lmvp.client.commands import (  # noqa: F401 each registers its own
+    accounts,
+    artifacts,
+    comparing,
+    contents,
+    files,
+    members,
+    metrics,
+    models,
+    projects,
+    refs,
+    searching,
+    tokens,
+    versions,
+)
 from lmvp.client.commands.command import COMMANDS, UsageError
 from lmvp.client.errors import LMVPError
 from lmvp.client.tables import visible

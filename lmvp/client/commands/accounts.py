@@ -6,6 +6,7 @@ import argparse
 import getpass
 import os
 import sys
+from dataclasses import asdict
 
 from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command
@@ -58,7 +59,7 @@ def whoami(client: Client, args: argparse.Namespace) -> Answer:
     example: lmvp whoami
     """
     me = client.whoami()
-    return Answer(f"{me['username']} <{me['email']}> at {client.server}", {**me, "server": client.server})
+    return Answer(f"{me} at {client.server}", {**asdict(me), "server": client.server})
 
 
 def _asked_password() -> str:
