@@ -13,7 +13,7 @@ import pytest
 from django.urls import resolve
 
 from lmvp.client.api import Client
-from lmvp.client.errors import NotLMVPServer
+from lmvp.client.errors import NotLMVPServer, ValidationFailed
 from tests.test_doors import operations
 
 PROJECT = "/v1/projects/<slug:project>/"
@@ -229,3 +229,24 @@ def test_the_call_reaches_its_route(recorder, operation, tmp_path, monkeypatch):
     with contextlib.suppress(NotLMVPServer):  # {} is no answer to most
         CALLS[operation](Client(recorder.url, token="lmvp_x"), file)
     assert operation in recorder.seen, recorder.seen
+
+
+@pytest.mark.parametrize("dots", ["..", ".", ""])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c, dots: c.delete_version(NAME, dots),  # the model's address, if it went out
+        lambda c, dots: c.remove_member("vision", dots),  # the project's
+        lambda c, dots: c.delete_alias(NAME, dots),
+        lambda c, dots: c.delete_model(f"vision/{dots}"),
+        lambda c, dots: c.delete_project(dots),
+        lambda c, dots: c.delete_artifact(dots),
+        lambda c, dots: c.read_file(NAME, f"deep/{dots}/x"),
+        lambda c, dots: c.compare_file(NAME, dots, base=1),
+    ],
+)
+def test_dots_for_a_name_never_lead_to_what_stands_above(recorder, call, dots):
+    recorder.seen.clear()
+    with pytest.raises(ValidationFailed):
+        call(Client(recorder.url, token="lmvp_x"), dots)
+    assert recorder.seen == set()

@@ -40,7 +40,13 @@ Body = Callable[[], "bytes | Iterable[bytes]"]
 
 
 def path_of(*segments: str | int) -> str:
-    """Return the API path of these segments, each quoted: path_of("projects", "a") is "/v1/projects/a/"."""
+    """Return the API path of these segments, each quoted: path_of("projects", "a") is "/v1/projects/a/".
+
+    ValidationFailed for one that would lead elsewhere: DELETE …/versions/../ would be the model's.
+    """
+    for segment in segments:
+        if str(segment) in ("", ".", ".."):
+            raise ValidationFailed(f"“{segment}” is no name. Give the name of what you mean.")
     return "/v1/" + "".join(f"{quote(str(segment), safe='')}/" for segment in segments)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from lmvp.client.calls.connection import Connected, Revision
+from lmvp.client.calls.connection import Connected, Revision, quoted
 from lmvp.client.errors import NotFound
 from lmvp.client.naming import ModelName
 from lmvp.client.results.comparing import Comparison, FileComparison, SideBySide
@@ -37,7 +37,7 @@ class Comparing(Connected):
         """
         model = self._names.resolve(name)
         params = {} if read_bytes is None else {"bytes": str(read_bytes).lower()}
-        address = f"{_compared(model, base, head)}files/{quote(path)}"
+        address = f"{_compared(model, base, head)}files/{quoted(path)}"
         try:
             return self._ask(FileComparison, "GET", address, params=params)
         except NotFound as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from itertools import islice
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 from lmvp.client.errors import ValidationFailed
+from lmvp.client.files import path_problem
 from lmvp.client.http import Session, path_of
 from lmvp.client.naming import ModelName, Names
 from lmvp.client.versions import Version
@@ -92,6 +94,13 @@ def check_limit(limit: int) -> None:
     """Refuse to show nothing."""
     if limit < 1:
         raise ValidationFailed(f"A limit of {limit} would show nothing. Give 1 or more.")
+
+
+def quoted(path: str) -> str:
+    """Return the path of a file for an address; ValidationFailed for what is none, and would lead elsewhere."""
+    if problem := path_problem(path):
+        raise ValidationFailed(f"“{path}” is no path in a version: it {problem}.")
+    return quote(path)
 
 
 def project_path(project: str, *more: str | int) -> str:

@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
 from lmvp.client import bodies
-from lmvp.client.calls.connection import Connected, Revision
+from lmvp.client.calls.connection import Connected, Revision, quoted
 from lmvp.client.errors import NotFound
 from lmvp.client.naming import ModelName, close_to
 from lmvp.client.results.files import Card, FileEntry, FileHeader
@@ -23,7 +22,7 @@ class Files(Connected):
     ) -> list[FileEntry]:
         """Return the files of a version, or those below a directory; not `recursive`: one directory's entries."""
         model = self._names.resolve(name)
-        below = f"tree/{quote(path.strip('/'))}" if path.strip("/") else "tree/"
+        below = f"tree/{quoted(path.strip('/'))}" if path.strip("/") else "tree/"
         asked: dict[str, Any] = {"recursive": "true"} if recursive else {}
         return self._in_version(model, revision, path, lambda at: self._all(FileEntry, f"{at}{below}", **asked))
 
@@ -32,7 +31,7 @@ class Files(Connected):
         model = self._names.resolve(name)
 
         def read(at: str) -> bytes:
-            with self._session.content(f"{at}files/{quote(path)}") as response:
+            with self._session.content(f"{at}files/{quoted(path)}") as response:
                 return bodies.whole(response)
 
         return self._in_version(model, revision, path, read)
@@ -43,7 +42,7 @@ class Files(Connected):
         """Return what the header of a safetensors, GGUF, ONNX or NumPy file says: tensors, shapes, metadata."""
         model = self._names.resolve(name)
         params = {"offset": offset, "limit": limit}
-        place = f"inspect/{quote(path)}"
+        place = f"inspect/{quoted(path)}"
         return self._in_version(
             model, revision, path, lambda at: self._ask(FileHeader, "GET", f"{at}{place}", params=params)
         )
