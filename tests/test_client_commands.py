@@ -213,6 +213,26 @@ def test_tokens_and_users(lmvp, cast):
     assert lmvp("user", "update", "erin")[0] == 2
 
 
+def test_texts_of_others_steer_no_terminal(lmvp, team):
+    evil = "\x1b[2J\x1b]0;owned\x07 and\nmore \u202e"
+    team.alice.update_project("vision", description=evil)
+    team.alice.update_model(NAME, description=evil)
+    team.alice.publish(
+        NAME, team.files(README=evil, config={"x": evil}), message=evil, metadata={evil: evil}, tag="evil"
+    )
+    team.alice.deprecate(NAME, 3, reason="\x1b[31mold")
+    root = team.alice.create_artifact({"name": evil, evil: evil}, project="vision")
+    for words in (
+        ("projects",), ("project", "show", "vision"), ("models", "vision"), ("model", "show", NAME), ("card", NAME),
+        ("version", "show", NAME), ("diff", NAME, 1), ("diff", NAME, 1, 3, "--file", "config.json"), ("compare", NAME, 1, 3),
+        ("artifact", "show", root.id), ("artifact", "tree", root.id), ("artifact", "list"), ("search", "more"),
+        ("events", "vision"), ("history", NAME), ("alias", NAME), ("tag", NAME), ("files", NAME),
+    ):  # fmt: skip
+        code, out, err = lmvp(*words)
+        assert (code, err) == (0, ""), words
+        assert not {"\x1b", "\x07", "\u202e"} & set(out), words
+
+
 VERBS = [verb for group in GROUPS.values() for verb in group.verbs.values()]
 
 

@@ -56,3 +56,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def visible(text: str) -> str:
     """Replace control characters: what others wrote must not steer this terminal."""
     return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def visible_lines(text: str) -> str:
+    """Do so, and leave the ends of its lines."""
+    return "\n".join(map(visible, text.split("\n")))

@@ -12,7 +12,7 @@ from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, YES, Answer, Argument, UsageError, confirm, limit, table_or
 from lmvp.client.commands.groups import Group
 from lmvp.client.results.artifacts import Artifact
-from lmvp.client.tables import bytes_text, visible, when
+from lmvp.client.tables import bytes_text, visible_lines, when
 
 ID = Argument("id", metavar="ID", help="the artifact's id")
 DATA = Argument("--data", metavar="JSON", help='a JSON object, like {"name": "wider"}; @FILE reads it from a file')
@@ -114,7 +114,7 @@ def show(client: Client, args: argparse.Namespace) -> Answer:
     data = json.dumps(dict(found.data), ensure_ascii=False, indent=2)
     stands = f", stands for {found.version}" if found.version else ""
     about = f"{found}, in {found.project} by {found.created_by}{stands}"
-    return Answer(visible(about) + "\n" + "\n".join(map(visible, data.split("\n"))), found)
+    return Answer(visible_lines(f"{about}\n{data}"), found)
 
 
 @artifact.verb("tree", ID, Argument("--depth", type=int, help="levels below it"), JSON)
@@ -182,7 +182,7 @@ def download(client: Client, args: argparse.Namespace) -> Answer:
 
 
 def _for_terminal(text: str) -> str:
-    return "\n".join(map(visible, text.splitlines())) if sys.stdout.isatty() else text
+    return visible_lines(text.replace("\r\n", "\n")) if sys.stdout.isatty() else text
 
 
 def _data(text: str | None) -> dict[str, Any] | None:

@@ -118,4 +118,4 @@ def restore(client: Client, args: argparse.Namespace) -> Answer:
         alias = client.restore(name, revision, alias=args.alias, message=args.message)
         return Answer(visible(f"{alias.name} is v{alias.version} now."), alias)
     version = client.restore(name, revision, branch=args.branch or "main", message=args.message)
-    return Answer(f"{version} has the files of {revision}.", version)
+    return Answer(visible(f"{version} has the files of {revision}."), version)

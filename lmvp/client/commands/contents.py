@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lmvp.client.api import Client
 from lmvp.client.commands.command import AT_REVISION, JSON, Answer, Argument, at, command, table_or
-from lmvp.client.tables import bytes_text, visible
+from lmvp.client.tables import bytes_text, visible_lines
 
 PATH = Argument("path", metavar="PATH", help="the file's path in the version")
 
@@ -47,7 +47,7 @@ def cat(client: Client, args: argparse.Namespace) -> Answer:
     """
     name, revision = at(args.name)
     text = client.read_file(name, args.path, revision=revision).decode("utf-8", "replace")
-    shown = text if not sys.stdout.isatty() else "\n".join(visible(line) for line in text.split("\n"))
+    shown = text if not sys.stdout.isatty() else visible_lines(text)
     return Answer(shown.removesuffix("\n"), {"path": args.path, "text": text})
 
 
@@ -72,7 +72,7 @@ def card(client: Client, args: argparse.Namespace) -> Answer:
     example: lmvp card vision/digits
     """
     found = client.card(*at(args.name))
-    return Answer("\n".join(visible(line) for line in found.text.rstrip("\n").split("\n")), found)
+    return Answer(visible_lines(found.text.rstrip("\n")), found)
 
 
 @command(

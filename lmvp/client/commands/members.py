@@ -8,7 +8,7 @@ from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, YES, Answer, Argument, confirm, table_or
 from lmvp.client.commands.groups import Group
 from lmvp.client.commands.projects import OWN_PROJECT, PROJECT
-from lmvp.client.tables import when
+from lmvp.client.tables import visible, when
 
 ROLES = ["viewer", "contributor", "maintainer", "owner"]
 ROLE = Argument("--role", choices=ROLES, default="contributor", help="default: contributor")
@@ -35,7 +35,7 @@ def set_member(client: Client, args: argparse.Namespace) -> Answer:
     example: lmvp members set vision bob --role maintainer
     """
     member = client.set_member(args.project, args.username, role=args.role)
-    return Answer(f"{member.username} is {member.role} of {args.project} now.", member)
+    return Answer(visible(f"{member.username} is {member.role} of {args.project} now."), member)
 
 
 @members.verb("remove", PROJECT, USERNAME, YES, JSON)

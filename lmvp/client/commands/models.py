@@ -9,6 +9,7 @@ from lmvp.client.commands.command import JSON, NAME, YES, Answer, Argument, Usag
 from lmvp.client.commands.groups import Group
 from lmvp.client.commands.projects import DESCRIPTION, OWN_PROJECT
 from lmvp.client.results.models import RegisteredModel
+from lmvp.client.tables import visible, visible_lines
 
 KINDS = ["model", "dataset", "config"]
 
@@ -91,7 +92,7 @@ def delete(client: Client, args: argparse.Namespace) -> Answer:
     """
     confirm(args, f"The model {args.name} goes to the trash, with all its versions.")
     entry = client.delete_model(args.name)
-    return Answer(f"In the trash: {entry}. Back: `lmvp model undelete {entry.name}`.", entry)
+    return Answer(visible(f"In the trash: {entry}. Back: `lmvp model undelete {entry.name}`."), entry)
 
 
 @model.verb("undelete", NAME, JSON)
@@ -135,7 +136,7 @@ def retention(client: Client, args: argparse.Namespace) -> Answer:
 def _shown(one: RegisteredModel) -> str:
     about = f": {one.description}" if one.description else ""
     aliases = f"; aliases: {_aliases(one)}" if one.aliases else ""
-    return f"{one} ({one.kind}, v{one.versions} on {one.default_branch}{aliases}){about}\n{one.url}"
+    return visible_lines(f"{one} ({one.kind}, v{one.versions} on {one.default_branch}{aliases}){about}\n{one.url}")
 
 
 def _aliases(model: RegisteredModel) -> str:

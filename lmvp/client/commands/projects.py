@@ -8,7 +8,7 @@ from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, YES, Answer, Argument, command, confirm, limit, table_or
 from lmvp.client.commands.groups import Group
 from lmvp.client.results.people import Project
-from lmvp.client.tables import value_text, when
+from lmvp.client.tables import value_text, visible, visible_lines, when
 
 PROJECT = Argument("project", metavar="PROJECT", help="the project's name")
 OWN_PROJECT = Argument("project", nargs="?", metavar="PROJECT", help="default: LMVP_PROJECT, else yours")
@@ -49,7 +49,7 @@ def create_project(client: Client, args: argparse.Namespace) -> Answer:
     example: lmvp create-project vision --description "Digits and letters"
     """
     made = client.create_project(args.project, description=args.description, visibility=args.visibility)
-    return Answer(f"Made the {made.visibility} project {made}.", made)
+    return Answer(visible(f"Made the {made.visibility} project {made}."), made)
 
 
 @project.verb("show", PROJECT, JSON)
@@ -96,7 +96,7 @@ def delete(client: Client, args: argparse.Namespace) -> Answer:
     """
     confirm(args, f"The project {args.project} goes to the trash, with all its models.")
     entry = client.delete_project(args.project)
-    return Answer(f"In the trash: {entry}. Back: `lmvp project undelete {entry.name}`.", entry)
+    return Answer(visible(f"In the trash: {entry}. Back: `lmvp project undelete {entry.name}`."), entry)
 
 
 @project.verb("undelete", PROJECT, JSON)
@@ -148,4 +148,4 @@ def events(client: Client, args: argparse.Namespace) -> Answer:
 
 def _shown(one: Project) -> str:
     about = f": {one.description}" if one.description else ""
-    return f"{one} ({one.visibility}; you: {one.role or 'no member'}){about}\n{one.url}"
+    return visible_lines(f"{one} ({one.visibility}; you: {one.role or 'no member'}){about}\n{one.url}")

@@ -8,7 +8,7 @@ from lmvp.client.api import Client
 from lmvp.client.commands.command import AT_REVISION, JSON, YES, Answer, Argument, UsageError, at, command, confirm
 from lmvp.client.commands.groups import Group
 from lmvp.client.commands.measured import where
-from lmvp.client.tables import bytes_text, number, table, value_text, visible, when
+from lmvp.client.tables import bytes_text, number, table, value_text, visible, visible_lines, when
 from lmvp.client.versions import Version
 
 WHERE = Argument(
@@ -83,7 +83,7 @@ def delete(client: Client, args: argparse.Namespace) -> Answer:
     name, revision = said(args.name)
     confirm(args, f"Version {revision} of {name} goes to the trash.")
     entry = client.delete_version(name, revision)
-    return Answer(f"In the trash: {entry}. Back: `lmvp version undelete {name}@{entry.number}`.", entry)
+    return Answer(visible(f"In the trash: {entry}. Back: `lmvp version undelete {name}@{entry.number}`."), entry)
 
 
 @version.verb("undelete", THE_VERSION, JSON)
@@ -93,7 +93,7 @@ def undelete(client: Client, args: argparse.Namespace) -> Answer:
     example: lmvp version undelete vision/digits@2
     """
     found = client.undelete_version(*said(args.name))
-    return Answer(f"{found} is back.", found)
+    return Answer(visible(f"{found} is back."), found)
 
 
 @command(
@@ -113,7 +113,7 @@ def deprecate(client: Client, args: argparse.Namespace) -> Answer:
     name, revision = said(args.name)
     if args.undo:
         found = client.undeprecate(name, revision)
-        return Answer(f"{found} is deprecated no more.", found)
+        return Answer(visible(f"{found} is deprecated no more."), found)
     found = client.deprecate(name, revision, reason=args.reason)
     return Answer(visible(f"{found} is deprecated: {found.deprecated}"), found)
 
@@ -136,5 +136,4 @@ def _shown(one: Version) -> str:
         *([f"{name} =", number(value)] for name, value in one.metrics.items()),
         *([f"{key}:", value_text(value)] for key, value in one.metadata.items()),
     ]
-    message = "\n".join(visible(line) for line in one.message.split("\n"))
-    return f"{one}\n\n{message}\n\n{table(rows[0], rows[1:])}\n\n{one.url}"
+    return visible_lines(f"{one}\n\n{one.message}\n\n{table(rows[0], rows[1:])}\n\n{one.url}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from lmvp.client import notebook
 from lmvp.client.results.reading import Result
-from lmvp.client.tables import bytes_text, number, table, value_text, visible
+from lmvp.client.tables import bytes_text, number, table, value_text, visible, visible_lines
 
 HEAD = ("what", "name", "before", "after", "change")
 
@@ -184,7 +184,7 @@ class FileComparison(Result):
 
     def __str__(self) -> str:
         if self.diff is not None:
-            return "\n".join(visible(line) for line in self.diff.split("\n"))
+            return visible_lines(self.diff)
         if self.tensors and (rows := self.tensors.rows()):
             return table(["change", "tensor", "before", "after"], rows)
         if self.tensors:
