@@ -91,7 +91,7 @@ def test_names_are_set_listed_and_taken_away(lmvp):
     )
     assert lmvp("rollback", NAME, "production", "--comment", "slow")[1] == "production is v1 now (protected).\n"
     assert columns(lmvp("moves", NAME, "production")[1])[1][-1] == "rolled back: slow"
-    assert lmvp("moves", NAME, "production", "--at", "2020-01-01")[1] == "production → nothing\n"
+    assert lmvp("moves", NAME, "production", "--time", "2020-01-01")[1] == "production → nothing\n"
     assert lmvp("alias", NAME, "production", "--no-protect")[1] == "production is v1 now.\n"
     assert lmvp("branch", NAME, "wider", 1)[1] == "wider is v1 now.\n"
     assert lmvp("branch", NAME, "wider", 2, "--move", "--yes")[1] == "wider is v2 now.\n"
@@ -246,5 +246,5 @@ def test_every_verbs_help_has_one_example_that_parses(verb):
 
 def test_a_verb_that_is_not_there_is_told(lmvp):
     code, _, err = lmvp("token", "crate")
-    assert (code, "choose one of list, create, revoke" in err) == (2, True)
+    assert (code, "invalid choice" in err and "revoke" in err) == (2, True)
     assert lmvp("token")[0] == 2

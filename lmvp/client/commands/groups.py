@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmvp.client.api import Client
 from lmvp.client.commands.command import COMMANDS, Answer, Argument, Command, Run
+
+if TYPE_CHECKING:
+    _SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    _SubParsers = argparse._SubParsersAction
 
 GROUPS: dict[str, Group] = {}
 
@@ -35,41 +40,51 @@ class Group:
         self.name = name
         self.verbs: dict[str, Command] = {}
         GROUPS[name] = self
-        argument = Argument("verb", action=_Verbs, nargs=argparse.PARSER, metavar="VERB", verbs=self.verbs)
-        COMMANDS[name] = Noun(name, self._run, (argument,), title, example, self.verbs)
+        argument = Argument("verb", action=_Verbs, verbs=self.verbs)
+
+        def run_verb(client: Client, args: argparse.Namespace) -> Answer:
+            return self.verbs[args.verb].run(client, args)
+
+        self._run = run_verb
+        COMMANDS[name] = Noun(name, run_verb, (argument,), title, example, self.verbs)
 
     def verb(self, name: str, *arguments: Argument) -> Callable[[Run], Run]:
         """Register what follows as a verb of the noun; its docstring is its help."""
 
         def register(run: Run) -> Run:
             self.verbs[name] = Command(f"{self.name} {name}", run, arguments)
+            self._run.__module__ = run.__module__  # where the help looks for what belongs together
             return run
 
         return register
 
-    def _run(self, client: Client, args: argparse.Namespace) -> Answer:
-        return self.verbs[args.verb].run(client, args)
+
+class _Parsers(Mapping[str, argparse.ArgumentParser]):
+    """The parsers of verbs, each made when it is asked for: a start pays for one, not for all."""
+
+    def __init__(self, verbs: Mapping[str, Command]) -> None:
+        self._verbs = verbs
+
+    def __getitem__(self, name: str) -> argparse.ArgumentParser:
+        return parser_of(self._verbs[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._verbs)
+
+    def __len__(self) -> int:
+        return len(self._verbs)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._verbs
 
 
-class _Verbs(argparse.Action):
+class _Verbs(_SubParsers):
     """Reads what follows the noun with a parser of the verb's own."""
 
-    def __init__(self, *, verbs: dict[str, Command], **options: Any) -> None:
-        super().__init__(**options)
-        self.verbs = verbs
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        verb, *rest = [str(value) for value in values or []]
-        if verb not in self.verbs:
-            parser.error(f"there is no “{verb}” here; choose one of {', '.join(self.verbs)}.")
-        setattr(namespace, self.dest, verb)
-        parser_of(self.verbs[verb]).parse_args(rest, namespace)
+    def __init__(self, option_strings: Sequence[str], dest: str, *, verbs: Mapping[str, Command], **_: Any) -> None:
+        super().__init__(option_strings, "lmvp", argparse.ArgumentParser, dest, required=True, metavar="VERB")
+        parsers: Any = _Parsers(verbs)
+        self.choices = self._name_parser_map = parsers
 
 
 def parser_of(command: Command) -> argparse.ArgumentParser:

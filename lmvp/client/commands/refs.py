@@ -152,7 +152,7 @@ def rollback(client: Client, args: argparse.Namespace) -> Answer:
     Argument(
         "--kind", choices=["alias", "branch", "tag"], default="alias", help="what kind of name it is (default: alias)"
     ),
-    Argument("--at", metavar="TIME", help="what it stood for then: 2026-03-03, or 2026-03-03T12:00:00Z"),
+    Argument("--time", metavar="TIME", help="what it stood for then: 2026-03-03, or 2026-03-03T12:00:00Z"),
     limit(50),
     JSON,
 )
@@ -161,8 +161,8 @@ def moves(client: Client, args: argparse.Namespace) -> Answer:
 
     example: lmvp moves vision/digits production
     """
-    if args.at:
-        past = client.ref_at(args.name, args.ref, time=args.at, kind=args.kind)
+    if args.time:
+        past = client.ref_at(args.name, args.ref, time=args.time, kind=args.kind)
         why = f", by {past.move.actor} on {when(past.move.at)}: {past.move.comment}" if past.move else ""
         return Answer(visible(f"{past}{why}"), past)
     found = client.moves(args.name, args.ref, kind=args.kind, limit=args.limit)
