@@ -40,7 +40,13 @@ Body = Callable[[], "bytes | Iterable[bytes]"]
 
 
 def path_of(*segments: str | int) -> str:
-    """Return the API path of these segments, each quoted: path_of("projects", "a") is "/v1/projects/a/"."""
+    """Return the API path of these segments, each quoted: path_of("projects", "a") is "/v1/projects/a/".
+
+    ValidationFailed for one that would lead elsewhere: DELETE …/versions/../ would be the model's.
+    """
+    for segment in segments:
+        if str(segment) in ("", ".", ".."):
+            raise ValidationFailed(f"“{segment}” is no name. Give the name of what you mean.")
     return "/v1/" + "".join(f"{quote(str(segment), safe='')}/" for segment in segments)
 
 
@@ -264,6 +270,14 @@ class Session:
             self._answer(response)
         return response
 
+    def content(self, path: str, *, accept: str = "*/*", params: Mapping[str, Any] | None = None) -> requests.Response:
+        """Open an answer that is no JSON of ours, in the form that is accepted. Close it; read it by `chunks`."""
+        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        response = self._authorized("GET", path, headers=headers, params=params, stream=True)
+        if response.status_code >= 400:
+            self._answer(response)
+        return response
+
     def send(self, method: str, href: str, headers: Mapping[str, str], body: Body) -> Any:
         """Follow a signed address, here or elsewhere: with the headers given, without ours. Returns JSON or None."""
         url = urljoin(self.server + "/", href)
@@ -361,7 +375,8 @@ class Session:
         status = response.status_code
         try:
             error = response.json()["error"]
-            return of_status(status)(error["message"], code=error["code"], status=status, fields=error.get("fields"))
+            kind = of_status(status, error["code"])
+            return kind(error["message"], code=error["code"], status=status, fields=error.get("fields"))
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
         if status >= 500:

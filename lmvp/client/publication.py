@@ -67,7 +67,7 @@ class Publication:
             "metadata": dict(said.metadata or {}),
             "alias": said.alias,
             "tag": said.tag,
-            "derived_from": [_source_name(source) for source in said.derived_from] or None,
+            "derived_from": [source_name(source) for source in said.derived_from] or None,
         }
         return {key: value for key, value in body.items() if value is not None}
 
@@ -98,7 +98,7 @@ def sources(derived_from: Source | Sequence[Source]) -> list[Source]:
     return list(derived_from)
 
 
-def _source_name(source: Source) -> str:
+def source_name(source: Source) -> str:
     """Return project/model@revision of what a new version was made from."""
     version = source.version if isinstance(source, LocalModel) else source
     return f"{version.name}@{version.number}" if isinstance(version, Version) else str(version)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 
 def moment(text: str) -> datetime:
@@ -23,6 +25,25 @@ def number(value: float | str) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e9 else f"{value:.4g}"
 
 
+def bytes_text(size: int) -> str:
+    """Return a number of bytes as people read it, in powers of 1024."""
+    amount = float(size)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{size} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def value_text(value: Any) -> str:
+    """Return a value of JSON on one line: numbers short, texts as they are, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return number(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return aligned columns under their heads, without a trailing line end."""
     lines = [[visible(cell) for cell in row] for row in [head, *rows]]
@@ -35,3 +56,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def visible(text: str) -> str:
     """Replace control characters: what others wrote must not steer this terminal."""
     return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def visible_lines(text: str) -> str:
+    """Do so, and leave the ends of its lines."""
+    return "\n".join(map(visible, text.split("\n")))

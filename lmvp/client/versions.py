@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from lmvp.client import formats
+from lmvp.client import formats, notebook
 from lmvp.client.errors import NotFound
 from lmvp.client.graph import drawn
+from lmvp.client.results.reading import Result
 from lmvp.client.tables import moment, number, table, when
 
 METRIC_COLUMNS = 4
@@ -85,19 +86,20 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Move:
-    """One move of an alias. The numbers are of versions; None: there was none before, or it was deleted."""
+class Move(Result):
+    """One move of a branch, tag or alias. The numbers are of versions; None: there was none before, or it was deleted.
+
+    `rollback`: it took another move back.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"from_number": "from", "to_number": "to"}
 
     from_number: int | None
     to_number: int | None
     actor: str
     comment: str
     at: datetime
-
-    @classmethod
-    def from_json(cls, answer: Mapping[str, Any]) -> Move:
-        """Read the server's JSON; KeyError, TypeError or ValueError where it is something else."""
-        return cls(answer["from"], answer["to"], answer["actor"], answer["comment"], moment(answer["at"]))
+    rollback: bool = False
 
 
 class History(list[Version]):
@@ -106,6 +108,13 @@ class History(list[Version]):
     def __init__(self, name: str, versions: Iterable[Version] = ()) -> None:
         super().__init__(versions)
         self.name = name
+
+    def _repr_html_(self) -> str:
+        return notebook.history_html(self)
+
+    def plot(self, metric: str) -> Any:
+        """Draw a metric over the versions that have it as a number, with matplotlib or plotly; return the figure."""
+        return notebook.history_plot(self, metric)
 
     def __repr__(self) -> str:
         return f"<History of {self.name}: {len(self)} version{'' if len(self) == 1 else 's'}>"
