@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from lmvp.client import transfer
+from lmvp.client import sending
 from lmvp.client.calls.connection import Connected, Revision
 from lmvp.client.errors import Conflict, LMVPError, NotFound
 from lmvp.client.http import path_of
@@ -43,6 +43,7 @@ class Publishing(Connected):
         model = self._names.resolve(name, writing=True)
         publication = Publication.read(source, said, progress=progress)
         with self._names.explained(model):
+            self._require_welcome(model)
             return self._publish(model, publication)
 
     def publish(
@@ -69,14 +70,18 @@ class Publishing(Connected):
         model = self._names.resolve_new(name)
         publication = Publication.read(source, said, progress=progress)
         try:
-            return self._publish(model, publication)
+            self._require_welcome(model)
         except NotFound:
             self._create_model(model, kind)
         return self._publish(model, publication)
 
+    def _require_welcome(self, model: ModelName) -> None:
+        """Raise what the server has against files for this model, before hours are spent on hashing them."""
+        self._session.call("POST", f"{model.path}uploads/", [], repeatable=True)
+
     def _publish(self, model: ModelName, publication: Publication) -> Version:
-        transfer.send_files(self._session, model.path, publication.local, progress=publication.progress)
-        version = self._commit(model, publication.body(model))
+        local = sending.send_files(self._session, model.path, publication.found, progress=publication.progress)
+        version = self._commit(model, publication.body(model, local))
         publication.note(version)
         return version
 
