@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     download = _client.download
     history = _client.history
     lineage = _client.lineage
+    list_cache = _client.list_cache
     log_metrics = _client.log_metrics
     login = _client.login
     logout = _client.logout
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
     models = _client.models
     moves = _client.moves
     projects = _client.projects
+    prune_cache = _client.prune_cache
     publish = _client.publish
     set_alias = _client.set_alias
     set_tag = _client.set_tag
     show_history = _client.show_history
     showHistory = _client.show_history
     update = _client.update
+    verify_cache = _client.verify_cache
     version = _client.version
     whoami = _client.whoami
 
@@ -67,6 +70,7 @@ __all__ = [
     "errors",
     "history",
     "lineage",
+    "list_cache",
     "log_metrics",
     "login",
     "logout",
@@ -74,12 +78,14 @@ __all__ = [
     "models",
     "moves",
     "projects",
+    "prune_cache",
     "publish",
     "set_alias",
     "set_tag",
     "showHistory",
     "show_history",
     "update",
+    "verify_cache",
     "version",
     "whoami",
 ]

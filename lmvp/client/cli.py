@@ -16,7 +16,7 @@ from typing import Any
 
 import lmvp
 from lmvp.client.api import Client
-from lmvp.client.commands import accounts, files, metrics, projects, refs, versions  # noqa: F401 each registers its own
+from lmvp.client.commands import accounts, caching, files, metrics, projects, refs, versions  # noqa: F401 each registers its own
 from lmvp.client.commands.command import COMMANDS, UsageError
 from lmvp.client.errors import LMVPError
 from lmvp.client.tables import visible
