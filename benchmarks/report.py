@@ -7,12 +7,14 @@ from typing import Any
 
 MIB = 2**20
 TARGETS = {"upload": 0.7, "download": 0.8}
+PACKS = {"up": 3000, "down": 4000}
 FLAT = 20 * 10**6
 NO_STALLS = 0.01
 
 
 def text(results: dict[str, Any]) -> str:
-    parts = [_machine(results), _transfers(results), _memory(results["memory"]), _requests(results["requests"])]
+    parts = [_machine(results), _transfers(results), _packs(results["packs"])]
+    parts += [_memory(results["memory"]), _requests(results["requests"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -37,6 +39,16 @@ def _transfers(results: dict[str, Any]) -> str:
             ]
         )
     return table(["one stream", "limit", "LMVP", "ratio", "to reach"], rows)
+
+
+def _packs(packs: dict[str, Any]) -> str:
+    rows = []
+    for name, target in PACKS.items():
+        rate = packs["files"] / median(packs["seconds"][name])
+        processor = median(packs["seconds"][f"{name}_processor"])
+        rows.append([name, f"{rate:,.0f}", f"{processor:.2f} s", f"≥ {target:,} {mark(rate >= target)}"])
+    what = f"{packs['files']:,} × {packs['size'] // 1024} KiB in one pack"
+    return table([what, "files per second", "the server's processor time", "to reach"], rows)
 
 
 def _memory(memory: dict[str, Any]) -> str:

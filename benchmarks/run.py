@@ -31,6 +31,7 @@ from server import ROOT, Account, Memory, Server
 MIB = 2**20
 CLIENTS = (1, 8)
 LISTED_VERSIONS = 60
+PACKED_FILES, PACKED_SIZE = 1000, 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def run(directory: Path, options: Options) -> dict[str, Any]:
             "machine": machine.describe(directory, options.database_url),
             "size_mib": options.size // MIB,
             "transfers": measure_transfers(directory, server, account, options),
+            "packs": measure_packs(directory, server, account, options),
             "memory": measure_memory(directory, server, account, options),
             "requests": measure_requests(directory, server, account, options),
         }
@@ -133,6 +135,29 @@ def measure_transfers(directory: Path, server: Server, account: Account, options
     payload.unlink()
     target.unlink()
     return seconds
+
+
+def measure_packs(directory: Path, server: Server, account: Account, options: Options) -> dict[str, Any]:
+    """Small files in one request, up and down: seconds, and the server's processor seconds, of each round."""
+    pack = directory / "pack.tar"
+    seconds: dict[str, list[float]] = {"up": [], "up_processor": [], "down": [], "down_processor": []}
+
+    def measure(name: str, work: Callable[[], float]) -> None:
+        before = server.processor_seconds()
+        seconds[name].append(work())
+        seconds[f"{name}_processor"].append(server.processor_seconds() - before)
+
+    for number in range(options.repeat + 1):
+        say(f"Round {number} of {options.repeat}: {PACKED_FILES} files of {PACKED_SIZE // 1024} KiB up and down …")
+        digests = transfers.write_pack(pack, PACKED_FILES, PACKED_SIZE)
+        os.sync()
+        measure("up", partial(transfers.send_pack, server, account, pack))
+        version = transfers.publish_pack(account, digests)
+        paths = [f"{place % 10}/{place}.bin" for place in range(PACKED_FILES)]
+        measure("down", partial(transfers.fetch_pack, server, account, version, paths))
+    pack.unlink()
+    # The first round is for warming up: nobody has sent a pack to this server before.
+    return {"files": PACKED_FILES, "size": PACKED_SIZE, "seconds": {name: each[1:] for name, each in seconds.items()}}
 
 
 def measure_memory(directory: Path, server: Server, account: Account, options: Options) -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""Large files to and from LMVP, timed: one connection, one stream, no client library in the way."""
+"""Large files, and packs of small ones, to and from LMVP, timed: one connection, one stream, no client library in the way."""
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import json
+import os
 import socket
+import tarfile
 import time
 from multiprocessing import get_context
 from pathlib import Path
@@ -107,3 +110,62 @@ def publish(account: Account, path: str, digest: str) -> dict[str, Any]:
     """Publish a stored blob as the next version of the account's model."""
     body = {"message": "A large file", "base": "empty", "files": [{"path": path, "sha256": digest}]}
     return account.call("POST", f"{account.model}/versions/", body)
+
+
+# --- Packs of small files
+
+
+def write_pack(path: Path, count: int, size: int) -> list[str]:
+    """Write a tar of `count` random files of `size` bytes that no server has seen; return their digests."""
+    digests = []
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for _ in range(count):
+            content = os.urandom(size)
+            about = tarfile.TarInfo(hashlib.sha256(content).hexdigest())
+            about.size = size
+            archive.addfile(about, io.BytesIO(content))
+            digests.append(about.name)
+    return digests
+
+
+def send_pack(server: Server, account: Account, path: Path) -> float:
+    """Send a pack by sendfile from the page cache; return the seconds from connecting to the whole answer."""
+    with path.open("rb") as file:
+        started = time.perf_counter()
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+        connection.putrequest("POST", f"{account.model}/uploads/pack/")
+        for name, value in (account.headers() | {"Content-Type": "application/x-tar"}).items():
+            connection.putheader(name, value)
+        connection.putheader("Content-Length", str(path.stat().st_size))
+        connection.endheaders()
+        connection.sock.sendfile(file)
+        response = connection.getresponse()
+        body = response.read()
+        seconds = time.perf_counter() - started
+    connection.close()
+    assert response.status == 200, f"the pack was answered {response.status}: {body[:500]!r}"
+    return seconds
+
+
+def publish_pack(account: Account, digests: list[str]) -> int:
+    """Publish what a pack brought, in ten directories; return the version's number."""
+    files = [{"path": f"{number % 10}/{number}.bin", "sha256": digest} for number, digest in enumerate(digests)]
+    body = {"message": "Small files", "base": "empty", "files": files}
+    return account.call("POST", f"{account.model}/versions/", body)["number"]
+
+
+def fetch_pack(server: Server, account: Account, number: int, paths: list[str]) -> float:
+    """Ask for these files of a version in one tar; return the seconds from connecting to the last byte received."""
+    buffer, size = bytearray(BUFFER), 0
+    started = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+    body = json.dumps({"paths": paths})
+    connection.request("POST", f"{account.model}/versions/{number}/pack/", body, account.headers())
+    response = connection.getresponse()
+    while got := response.readinto(buffer):
+        size += got
+    seconds = time.perf_counter() - started
+    connection.close()
+    assert response.status == 200, f"the pack was answered {response.status}: {bytes(buffer[:500])!r}"
+    assert size > 512 * len(paths), "all of them came"
+    return seconds

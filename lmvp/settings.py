@@ -199,6 +199,10 @@ INCOMING_DIR = LMVP_DATA_DIR / "incoming"
 LMVP_ACTIVE_ROOT = Path(env.str("LMVP_ACTIVE_ROOT", default=str(LMVP_DATA_DIR / "active"))).absolute()
 # Names are blobs' digests alone; a file larger than this is refused while it streams.
 LMVP_MAX_FILE_SIZE = env.int("LMVP_MAX_FILE_SIZE", default=100 * 2**30)
+# A pack of small files in one request: how many, the bytes of each, and the bytes of the tar.
+LMVP_PACK_FILES = env.int("LMVP_PACK_FILES", default=10_000)
+LMVP_PACK_FILE_SIZE = env.int("LMVP_PACK_FILE_SIZE", default=8 * 2**20)
+LMVP_PACK_SIZE = env.int("LMVP_PACK_SIZE", default=2**30)
 # An upload that nobody finished or published is forgotten after this long.
 UPLOAD_LIFETIME = timedelta(hours=24)
 # So long a sender that fell silent keeps others from going on with its upload.

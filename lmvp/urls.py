@@ -22,6 +22,7 @@ from registry.api import (
     merging,
     metrics,
     naming,
+    packs,
     restoring,
     retention,
     search,
@@ -63,6 +64,7 @@ registry_routes = [
     at(PROJECT + "models/", views.ModelViewSet, get="list", post="create"),
     at(MODEL, views.ModelViewSet, name="model", get="retrieve", patch="partial_update", delete="destroy"),
     at(MODEL + "uploads/", uploading.UploadOfferViewSet, post="create"),
+    at(MODEL + "uploads/pack/", packs.UploadPackViewSet, post="create"),
     at(
         "uploads/<uuid:pk>/",
         uploading.UploadViewSet,
@@ -79,6 +81,7 @@ registry_routes = [
     at(VERSION + "tree/<path:path>", listing.TreeViewSet, get="below"),
     at(VERSION, content.VersionViewSet, name="version", get="retrieve", patch="partial_update", delete="destroy"),
     at(VERSION + "files/<path:path>", content.FileViewSet, get="retrieve"),
+    at(VERSION + "pack/", packs.PackViewSet, post="create"),
     at(VERSION + "archive/", content.FileViewSet, get="archive"),
     at(VERSION + "metrics/", metrics.MetricViewSet, get="list", post="create"),
     at(MODEL + "metrics/", metrics.ModelMetricViewSet, get="list"),

@@ -184,15 +184,31 @@ def forget_partial(name: str) -> None:
 
 
 def abandoned(before: float) -> Iterator[Path]:
-    """Yield incoming files that were last written before then (seconds), and that no process has open."""
+    """Yield incoming files, and directories of packs, that were last written before then (seconds) and that nobody writes."""
     if not settings.INCOMING_DIR.is_dir():
         return
     for path in sorted(settings.INCOMING_DIR.glob("*.part*")):
         with suppress(OSError):  # gone meanwhile, or somebody writes it
             if path.stat().st_mtime < before:
-                with path.open("rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                finally:
+                    os.close(descriptor)
                 yield path
+
+
+def forget_abandoned(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def bytes_of(path: Path) -> int:
+    """Return how many bytes an incoming file has, or the files of a pack together."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def free_bytes() -> int:

@@ -12,19 +12,23 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, storages
 
 from registry.digests import CHUNK, SHA256, chunks_of, digest_stream
+from registry.syncing import sync_together
 
+REQUESTS_AT_ONCE = 16  # to a bucket, for the files of one pack
 READ_AT_ONCE = 128 * 1024  # of an object of which only parts are read
+Answer = TypeVar("Answer")
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -43,6 +47,8 @@ class Stored:
 
 class _Store(Protocol):
     def take(self, source: Path, digest: str) -> None: ...
+    def take_all(self, sources: Mapping[str, Path]) -> None: ...
+    def all_exist(self, digests: Collection[str]) -> bool: ...
     def open(self, digest: str) -> BinaryIO: ...
     def delete(self, digest: str) -> None: ...
     def open_ranges(self, digest: str) -> BinaryIO: ...
@@ -70,6 +76,24 @@ class _Disk:
         # All the way up, and always: who made the directory may have died before it synced it.
         for directory in (target.parent, self.root, self.root.parent):
             sync_directory(directory)
+
+    def take_all(self, sources: Mapping[str, Path]) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            directories = {self._path(digest).parent for digest in sources}
+            for directory in directories:
+                directory.mkdir(exist_ok=True)
+            for digest, source in sources.items():
+                _link(source, self._path(digest))
+            sync_together(directories | {self.root}, descriptor)
+        finally:
+            os.close(descriptor)
+        sync_directory(self.root.parent)
+
+    def all_exist(self, digests: Collection[str]) -> bool:
+        root = str(self.root)
+        return all(os.path.isfile(f"{root}/{key_of(digest)}") for digest in digests)
 
     def open(self, digest: str) -> BinaryIO:
         return self._path(digest).open("rb", buffering=0)  # type: ignore[return-value]
@@ -121,6 +145,18 @@ class _Bucket:
         if found != digest:
             self.delete(digest)
             raise OSError(errno.EIO, f"the store gave back other bytes for {digest}")
+
+    def take_all(self, sources: Mapping[str, Path]) -> None:
+        self._at_once(lambda digest: self.take(sources[digest], digest), sources)
+
+    def all_exist(self, digests: Collection[str]) -> bool:
+        return all(self._at_once(self.exists, digests))
+
+    @staticmethod
+    def _at_once(ask: Callable[[str], Answer], digests: Collection[str]) -> list[Answer]:
+        """Ask for many objects side by side: each answer of a store takes its time, however small."""
+        with ThreadPoolExecutor(min(REQUESTS_AT_ONCE, len(digests) or 1)) as aside:
+            return list(aside.map(ask, digests))
 
     def open(self, digest: str) -> BinaryIO:
         file: BinaryIO = self.storage.open(key_of(digest), "rb")  # type: ignore[attr-defined]
@@ -201,6 +237,11 @@ def take(source: Path, digest: str) -> None:
     _store().take(source, digest)
 
 
+def take_all(sources: Mapping[str, Path]) -> None:
+    """Give many synced, read-only files their keys by digest; return when all of them would survive a pulled plug."""
+    _store().take_all(sources)
+
+
 def key_of(digest: str) -> str:
     return f"{digest[:2]}/{digest[2:]}"
 
@@ -225,6 +266,10 @@ def open_ranges(digest: str) -> BinaryIO:
 
 def blob_exists(digest: str) -> bool:
     return _store().exists(digest)
+
+
+def all_exist(digests: Collection[str]) -> bool:
+    return _store().all_exist(digests)
 
 
 def delete_blob(digest: str) -> None:

@@ -51,6 +51,7 @@ __all__ = [
     "decode",
     "directories_first",
     "entries",
+    "files_at",
     "files_between",
     "find",
 ]
@@ -242,6 +243,21 @@ def find(load: Load, root: str, path: str) -> Entry | None:
             return None
         entry = entry_named(load(entry.digest), part)
     return entry
+
+
+def files_at(load: LoadAll, root: str, paths: Collection[str]) -> dict[str, Entry]:
+    """Return the files at many paths below a directory; a path at which there is none is left out."""
+    found, walking = dict[str, Entry](), [(path, root, path.split("/")) for path in paths]
+    while walking:
+        contents, below = load({digest for _, digest, _ in walking}), list[tuple[str, str, list[str]]]()
+        for path, digest, (name, *parts) in walking:
+            entry = entry_named(contents[digest], name)
+            if entry and entry.is_directory and parts:
+                below.append((path, entry.digest, parts))
+            elif entry and not entry.is_directory and not parts:
+                found[path] = entry
+        walking = below
+    return found
 
 
 def files_between(load: LoadAll, root: str, start: int = 0, stop: float = math.inf, *, prefix: str = "") -> list[Place]:

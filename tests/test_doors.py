@@ -25,6 +25,7 @@ from registry.services.refs import Move, delete_ref, set_ref
 from registry.services.retention import set_rule
 from registry.services.uploads import Wanted, announce, sign
 from tests.cast import PASSWORD, Cast, client_of, publish
+from tests.tars import pack_of
 
 PEOPLE = ("anonymous", "charlie", "dave", "bob", "carol", "alice")
 CALLERS = (*PEOPLE, "read token", "other token")
@@ -121,6 +122,7 @@ DOORS = [
     Door("GET", MODEL, VIEW),
     Door("PATCH", MODEL, maintaining(200), {"description": "Digits"}),
     Door("POST", MODEL + "uploads/", contributing(200), [{"size": 3}]),
+    Door("POST", MODEL + "uploads/pack/", contributing(200), pack_of(b"abc")),
     Door("GET", "/v1/uploads/<uuid:pk>/", {**OWN_UPLOAD, "read token": 200}),
     Door("PUT", "/v1/uploads/<uuid:pk>/", OWN_UPLOAD, b"abc"),
     Door("PATCH", "/v1/uploads/<uuid:pk>/", {**OWN_UPLOAD, "alice": 400}, b"abc"),  # it does not say where they begin
@@ -133,6 +135,7 @@ DOORS = [
     Door("GET", VERSION + "tree/<path:path>", VIEW, place={"path": "a"}),
     Door("GET", VERSION + "files/<path:path>", VIEW, place={"path": "a/x"}),
     Door("GET", VERSION + "archive/", VIEW),
+    Door("POST", VERSION + "pack/", VIEW, {"paths": ["a/x"]}),
     Door("GET", MODEL + "compare/<str:base>...<str:head>/", VIEW, place={"base": "1", "head": "1"}),
     Door("GET", MODEL + "compare/<str:base>...<str:head>/files/<path:path>", VIEW, place=COMPARED),
     Door("GET", MODEL + "compare/", VIEW, query="?versions=1,main"),
@@ -280,7 +283,8 @@ def token_client(user: User, scope: str, project: str | None = None) -> APIClien
 def knock(client: APIClient, place: Place, door: Door) -> HttpResponse:
     body, method = place.body(door), door.method.lower()
     if isinstance(body, bytes):
-        return client.generic(door.method, place.url(door), body, "application/octet-stream")
+        kind = "application/x-tar" if door.route.endswith("/pack/") else "application/octet-stream"
+        return client.generic(door.method, place.url(door), body, kind)
     response: HttpResponse = getattr(client, method)(place.url(door), body, format="json" if body else None)
     return response
 

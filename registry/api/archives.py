@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from registry.storage import read_blob
 from registry.trees import EXECUTABLE, Place
+
+SENT_AT_ONCE = 256 * 1024
 
 
 class _Sink(io.RawIOBase):
@@ -46,13 +49,32 @@ def zip_of(places: list[Place], when: datetime) -> Iterator[bytes]:
     yield from sink.drain()
 
 
-def tar_of(places: list[Place], when: datetime) -> Iterator[bytes]:
-    """Yield a pax tar of the files, all dated `when`."""
+def tar_of(places: Iterable[Place], when: datetime) -> Iterator[bytes]:
+    """Yield a pax tar of the files in their order, all dated `when`, in pieces that are worth a packet."""
+    return _gathered(_members(places, int(when.timestamp())))
+
+
+def _members(places: Iterable[Place], when: int) -> Iterator[bytes]:
     for place in places:
-        about = tarfile.TarInfo(place.path)
-        about.size, about.mtime = place.entry.size, int(when.timestamp())
+        about, left = tarfile.TarInfo(place.path), place.entry.size
+        about.size, about.mtime = left, when
         about.mode = 0o755 if place.entry.mode == EXECUTABLE else 0o644
         yield about.tobuf(tarfile.PAX_FORMAT)
-        yield from read_blob(place.entry.digest)
+        for piece in read_blob(place.entry.digest):
+            left -= len(piece)
+            yield piece
+        if left:  # an answer that breaks off is better than one in which all members behind stand askew
+            raise OSError(errno.EIO, "the store gave back another number of bytes", place.entry.digest)
         yield bytes(-about.size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    some, size = list[bytes](), 0
+    for piece in pieces:
+        some.append(piece)
+        size += len(piece)
+        if size >= SENT_AT_ONCE:
+            yield b"".join(some)
+            some, size = [], 0
+    yield b"".join(some)

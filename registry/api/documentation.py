@@ -240,6 +240,8 @@ ERRORS = {
     406: ("It does not come in a form that is accepted.", "not_acceptable", "The content comes as text/csv."),
     409: ("The state is another one.", "parent_moved", "“main” is at version 4 now."),
     410: ("It has expired.", "upload_expired", "Ask for a new upload."),
+    413: ("More than this server takes in one call.", "too_large", "A pack has at most 1,073,741,824 bytes here."),
+    415: ("The body is of another kind.", "unsupported_media_type", "A pack is sent as application/x-tar."),
     423: ("Somebody else writes it now.", "upload_locked", "Somebody sends to this upload just now."),
     416: ("The file has no such range.", "range_not_satisfiable", "The file has 18000 bytes."),
     429: ("Too many; Retry-After says when.", "throttled", "Try again in 60 seconds."),

@@ -5,22 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Protocol
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from registry import connections
 from registry.errors import Busy
-from registry.incoming import Incoming
 from registry.models import Blob
+from registry.packs import Pack
 from registry.services import activation, events
-from registry.storage import blob_exists
+from registry.storage import all_exist, blob_exists
 
 BATCH = 500
 PATIENCE = 30.0  # seconds that an upload waits for the collector to finish deleting the same bytes
 
 
-def keep(*, incoming: Incoming) -> Blob:
+class Arrived(Protocol):
+    """A file whose bytes are all here, hashed: of an upload, a form or a pack."""
+
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    def store(self) -> str: ...
+
+
+def keep(*, incoming: Arrived) -> Blob:
     """Make the blob of bytes that have arrived. A live row already there is success; bytes being deleted are awaited.
 
     Bytes that were found damaged or missing are healed by the ones that arrived.
@@ -40,7 +51,7 @@ def keep(*, incoming: Incoming) -> Blob:
         time.sleep(0.1)
 
 
-def _store(incoming: Incoming) -> Blob | None:
+def _store(incoming: Arrived) -> Blob | None:
     """Store the bytes and make their row. None where that has to be looked at, or done, again.
 
     The collector may take these bytes for an orphaned file before their row is there: then its own row is there, or, when
@@ -56,7 +67,49 @@ def _store(incoming: Incoming) -> Blob | None:
     return None
 
 
-def _heal(incoming: Incoming) -> bool:
+def keep_all(*, pack: Pack) -> None:
+    """Make the blobs of all files of a pack: one sync and one transaction for those that are not here.
+
+    What is being deleted or was damaged is awaited or healed one by one: that is rare.
+    """
+    deadline = time.monotonic() + PATIENCE
+    left = set(pack.sizes) - refresh(digests=pack.sizes)
+    while left:
+        met = _met(left)
+        for digest in sorted(met):
+            keep(incoming=pack.file(digest))
+        left -= met
+        if not left or _store_all(pack, left):
+            return
+        if time.monotonic() > deadline:
+            raise Busy(
+                "being_deleted", "Others send or delete the same files just now. Send the pack again in a minute."
+            )
+        left -= refresh(digests=left)
+
+
+def _met(digests: set[str]) -> set[str]:
+    """Return those of the digests that have a row."""
+    wanted, found = sorted(digests), set[str]()
+    for start in range(0, len(wanted), BATCH):
+        found.update(Blob.objects.filter(pk__in=wanted[start : start + BATCH]).values_list("pk", flat=True))
+    return found
+
+
+def _store_all(pack: Pack, digests: set[str]) -> bool:
+    """Store files and make their rows, as `_store` does; False, and no row, where one of them has to be looked at again."""
+    connections.release()
+    pack.store(digests)
+    rows = [Blob(pk=digest, size=pack.sizes[digest]) for digest in sorted(digests)]  # two packs do not wait crosswise
+    with suppress(IntegrityError), transaction.atomic():
+        Blob.objects.bulk_create(rows, batch_size=BATCH)
+        if all_exist(digests):
+            return True
+        transaction.set_rollback(True)
+    return False
+
+
+def _heal(incoming: Arrived) -> bool:
     """Store the bytes again for a row that has none, and make it live; False when it has changed meanwhile."""
     connections.release()
     incoming.store()

@@ -150,9 +150,9 @@ def _expire_uploads(run: _Run) -> None:
 def _remove_abandoned(run: _Run) -> None:
     before = min(run.cutoff, timezone.now() - timedelta(days=1))
     for path in incoming.abandoned(before.timestamp()):
-        run.report.abandoned.add([path.stat().st_size])
+        run.report.abandoned.add([incoming.bytes_of(path)])
         if not run.rehearsal:
-            path.unlink(missing_ok=True)
+            incoming.forget_abandoned(path)
 
 
 # --- Blobs

@@ -1,0 +1,88 @@
+"""Many small files received in one request: all of them, or none. Says nothing of what was here before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from registry import connections
+from registry.errors import StorageFull, TooLarge
+from registry.incoming import free_bytes
+from registry.models import RegisteredModel, Upload
+from registry.packs import Pack
+from registry.permissions import Action, require
+from registry.services import blobs
+from registry.services.uploads import SPARE_BYTES
+from registry.tars import Bounds, members
+
+
+def receive_pack(
+    *, actor: User, model: RegisteredModel, chunks: Iterable[bytes], announced: int = 0
+) -> list[tuple[str, int]]:
+    """Take a tar of files named by their digest, as the actor's own uploads; return digest and size of each, in order.
+
+    `announced` is its length, where that is known. Holds no database connection while bytes come. Raises Invalid
+    (invalid_pack, digest_mismatch, too_many_files, size_mismatch), TooLarge, StorageFull; nothing is kept then.
+    """
+    require(actor, Action.UPLOAD, model.project)
+    _require_room(announced)
+    connections.release()
+    bounds = Bounds(settings.LMVP_PACK_FILES, settings.LMVP_PACK_FILE_SIZE, settings.LMVP_PACK_SIZE)
+    with Pack() as pack:
+        for member in members(chunks, bounds):
+            pack.add(member)
+        require(actor, Action.UPLOAD, model.project)  # again: who was removed while the files came brings none
+        blobs.keep_all(pack=pack)
+        with transaction.atomic():
+            _note(actor, model, pack.sizes)
+    return list(pack.sizes.items())
+
+
+def _require_room(size: int) -> None:
+    if size > settings.LMVP_PACK_SIZE:
+        raise TooLarge("too_large", f"A pack has at most {settings.LMVP_PACK_SIZE:,} bytes here. Send smaller ones.")
+    if size > max(0, free_bytes() - SPARE_BYTES):
+        raise StorageFull(
+            "storage_full", "This pack does not fit on the server's disk. Ask its administrator for space."
+        )
+
+
+def _note(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> None:
+    """Let the files be the actor's uploads: those that were announced and not begun, and new ones for the others."""
+    now, fulfilled = timezone.now(), _announced(actor, model, sizes)
+    pks = list(fulfilled.values())
+    for start in range(0, len(pks), blobs.BATCH):
+        rows = Upload.objects.filter(pk__in=pks[start : start + blobs.BATCH])
+        rows.update(stored_at=now, offset=F("size"))
+    rest = {digest: size for digest, size in sizes.items() if digest not in fulfilled}
+    Upload.objects.bulk_create(
+        [
+            Upload(
+                project_id=model.project_id,
+                model=model,
+                actor=actor,
+                size=size,
+                offset=size,
+                sha256=digest,
+                stored_at=now,
+            )
+            for digest, size in rest.items()
+        ],
+        batch_size=blobs.BATCH,
+    )
+
+
+def _announced(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> dict[str, UUID]:
+    """Return the uploads that wait for exactly these files, by digest. Locked: nobody cancels them now."""
+    digests, found = sorted(sizes), dict[str, UUID]()
+    waiting = Upload.objects.open().filter(actor=actor, model=model, stored_at=None, offset=0, leased_until=None)
+    for start in range(0, len(digests), blobs.BATCH):
+        rows = waiting.filter(sha256__in=digests[start : start + blobs.BATCH]).order_by("pk").select_for_update()
+        found |= {digest: pk for pk, digest, size in rows.values_list("pk", "sha256", "size") if size == sizes[digest]}
+    return found
