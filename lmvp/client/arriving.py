@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LARGE = 64 * 2**20  # bytes from which on several connections share a file
 STRETCH = 16 * 2**20  # bytes of a large file that one request brings
+PIECE = 256 * 1024  # bytes that are taken from the line at once
 NOTED = 8 * 2**20  # bytes after which it is written down that they are here
 
 
@@ -171,7 +172,7 @@ class Arriving:
         to_the_end = end == self._file.size
         path = self._source.path(self._file)
         with self._source.session.stream(path, start=position, end=None if to_the_end else end) as response:
-            came = pieces(response, CHUNK)
+            came = pieces(response, PIECE)
             if not _is_part(response):  # all of it: somebody on the way knows no ranges
                 came = _without(came, position)
             for piece in came:
