@@ -13,9 +13,10 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
@@ -26,7 +27,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from registry.digests import CHUNK, SHA256, chunks_of, digest_stream
 from registry.syncing import sync_together
 
-REQUESTS_AT_ONCE = 16  # to a bucket, for the files of one pack
+REQUESTS_AT_ONCE = 8  # to a bucket, for the files of packs
 READ_AT_ONCE = 128 * 1024  # of an object of which only parts are read
 Answer = TypeVar("Answer")
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -155,8 +156,9 @@ class _Bucket:
     @staticmethod
     def _at_once(ask: Callable[[str], Answer], digests: Collection[str]) -> list[Answer]:
         """Ask for many objects side by side: each answer of a store takes its time, however small."""
-        with ThreadPoolExecutor(min(REQUESTS_AT_ONCE, len(digests) or 1)) as aside:
-            return list(aside.map(ask, digests))
+        asked = [_beside().submit(ask, digest) for digest in digests]
+        wait(asked)  # all of them, also where one fails: their sources go when this returns
+        return [one.result() for one in asked]
 
     def open(self, digest: str) -> BinaryIO:
         file: BinaryIO = self.storage.open(key_of(digest), "rb")  # type: ignore[attr-defined]
@@ -194,6 +196,12 @@ class _Bucket:
 
     def check(self) -> None:
         self.storage.exists("ready")  # type: ignore[attr-defined]
+
+
+@cache
+def _beside() -> ThreadPoolExecutor:
+    """Threads that stay: each keeps its connection to the bucket, and making one takes longer than a file."""
+    return ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="bucket")
 
 
 class _Ranges(io.RawIOBase):
