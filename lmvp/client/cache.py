@@ -69,8 +69,13 @@ class Cache:
         FileNotFoundError when the blob has been removed.
         """
         blob = self.blob(sha256)
-        if os.path.lexists(target) and os.path.samefile(target, blob):
-            return
+        try:
+            os.link(blob, target)
+        except OSError:  # something is there already, no directory yet, no links on this disk, too many of them …
+            if not (target.exists() and target.samefile(blob)):
+                self._replace(blob, target)
+
+    def _replace(self, blob: Path, target: Path) -> None:
         blob.stat()
         with files.replacing(target) as draft:
             try:

@@ -27,6 +27,9 @@ LINKINGS = 3  # a file that is pruned between its fetching and its linking is fe
 class Place(Protocol):
     """Where fetched files go."""
 
+    def may_have(self, file: RemoteFile) -> bool:
+        """Whether it is worth to read what stands there."""
+
     def has(self, file: RemoteFile, meter: Meter) -> bool:
         """Whether the bytes stand there already, or could be copied there from the cache; the meter counts them."""
 
@@ -49,7 +52,8 @@ class Fetching:
 
     def into_cache(self, snapshot: Path) -> None:
         """Make the snapshot hold the wanted files, as read-only links into the cache."""
-        targets = [(files.inside(snapshot, file.path), file) for file in self.wanted]
+        inside = files.Inside(snapshot)
+        targets = [(inside.place(file.path), file) for file in self.wanted]
         with self.cache.locked(snapshot.name):
             missing = list(self.wanted)
             for _ in range(LINKINGS):
@@ -71,8 +75,9 @@ class Fetching:
     def into_directory(self, directory: Path) -> None:
         """Make the directory hold the wanted files, writable; other files in it stay as they are."""
         targets: dict[str, list[Path]] = {}
+        inside = files.Inside(directory)
         for file in self.wanted:
-            target = files.inside(directory, file.path)
+            target = inside.place(file.path)
             if target.is_dir():
                 raise LocalFileError(f"{target} is a directory, and a file of the model. Download to another path.")
             targets.setdefault(file.sha256, []).append(target)
@@ -103,7 +108,9 @@ class _Work:
         self._alone: list[RemoteFile] = []
 
     def do(self, unique: Sequence[RemoteFile]) -> None:
-        self._crew.each(self._look, unique)
+        known = [file for file in unique if self._place.may_have(file)]
+        self._crew.each(self._look, known)
+        self._missing += set(unique).difference(known)
         missing = sorted(self._missing, key=lambda file: (file.path, file.sha256))
         self._require_room(sum(file.size for file in missing))
         small = [file for file in missing if file.size < packs.PACKED]
@@ -204,6 +211,9 @@ class _CachePlace:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
+    def may_have(self, file: RemoteFile) -> bool:
+        return self._cache.blob(file.sha256).exists()
+
     def has(self, file: RemoteFile, meter: Meter) -> bool:
         return self._cache.verified(file.sha256, file.size, meter) is not None
 
@@ -211,9 +221,7 @@ class _CachePlace:
         self._cache.take(file.sha256, whole)
 
     def write(self, file: RemoteFile, content: bytes) -> None:
-        with files.replacing(self._cache.blob(file.sha256)) as draft:
-            draft.write_bytes(content)
-            draft.chmod(READ_ONLY)
+        files.write(self._cache.blob(file.sha256), content, mode=READ_ONLY)
 
 
 class _DirectoryPlace:
@@ -222,6 +230,9 @@ class _DirectoryPlace:
     def __init__(self, cache: Cache, targets: dict[str, list[Path]]) -> None:
         self._cache = cache
         self._targets = targets
+
+    def may_have(self, file: RemoteFile) -> bool:
+        return self._targets[file.sha256][0].exists() or self._cache.blob(file.sha256).exists()
 
     def has(self, file: RemoteFile, meter: Meter) -> bool:
         first, *more = self._targets[file.sha256]
@@ -247,8 +258,7 @@ class _DirectoryPlace:
 
     def write(self, file: RemoteFile, content: bytes) -> None:
         for target in self._targets[file.sha256]:
-            with files.replacing(target) as draft:
-                draft.write_bytes(content)
+            files.write(target, content)
 
 
 def _copy(source: Path, target: Path) -> None:

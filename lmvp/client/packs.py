@@ -12,7 +12,7 @@ from lmvp.client.files import LocalFile, Meter
 
 PACKED = 2**20  # bytes up to which a file travels in a pack
 PACK_FILES = 1000
-PACK_SIZE = 32 * 2**20
+PACK_SIZE = 16 * 2**20
 KIND = "application/x-tar"
 BLOCK = 512
 WRITTEN = 256 * 1024  # bytes that are handed to the connection at once

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,33 +19,59 @@ from lmvp.client.packs import KIND, PACKED, PackBody, packs_of
 from lmvp.client.patience import may_pass
 from lmvp.client.progress import Bar, Shown, bytes_bar
 
-BATCH = 1000  # digests in one question
+BATCH = 1000  # digests in one question, at most
+ENOUGH = 250  # digests that are worth a question
 HASTE = 0.25  # seconds that a digest waits for others to be asked about with it
+TOGETHER = 32  # small files that a thread hashes in one go
 HASHING_THREADS = 4
 SENDING_THREADS = 4
 
 
 def send_files(
-    session: Session, model_path: str, found: Mapping[str, Path], *, progress: Shown = None
+    session: Session,
+    model_path: str,
+    found: Mapping[str, Path],
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
+    progress: Shown = None,
 ) -> list[LocalFile]:
     """Hash files and send those whose bytes the server misses; return them all. `model_path` is the model's API path.
 
-    LocalFileError when one of them cannot be read, or changes meanwhile.
+    `meanwhile` is called when the hashing has begun, before anything is asked or sent. LocalFileError when a file cannot be
+    read, or changes meanwhile.
     """
-    with files.reading(Path(next(iter(found.values()), Path()))):
-        total = sum(file.stat().st_size for file in found.values())
+    sizes = {path: _size(source) for path, source in found.items()}
     with (
-        bytes_bar("hashing", total, progress, files=len(found)) as hashing,
-        bytes_bar("sending", 0, progress, line=1) as sending,
+        bytes_bar("hashing", sum(sizes.values()), progress, files=len(found)) as hashing_bar,
+        bytes_bar("sending", 0, progress, line=1) as sending_bar,
         Crew(SENDING_THREADS) as senders,
         Crew(HASHING_THREADS) as hashers,
     ):
-        shipment = _Shipment(session, model_path, senders, sending)
-        local = _Hashing(hashers, hashing).feed(shipment, found)
+        hashing = _Hashing(hashers, hashing_bar)
+        hashing.begin(found, sizes)
+        meanwhile()
+        local = hashing.feed(_Shipment(session, model_path, senders, sending_bar), found)
         senders.wait()
     for file in local:
         file.require_unchanged()
     return local
+
+
+def _size(source: Path) -> int:
+    with files.reading(source):
+        return source.stat().st_size
+
+
+def _handfuls(found: Mapping[str, Path], sizes: Mapping[str, int]) -> Iterator[list[tuple[str, Path]]]:
+    """Yield the files in groups: each large one alone, the largest first, then small ones together."""
+    some: list[tuple[str, Path]] = []
+    for path in sorted(found, key=lambda path: -sizes[path]):
+        some.append((path, found[path]))
+        if sizes[path] >= PACKED or len(some) == TOGETHER:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 class _Hashing:
@@ -56,10 +82,13 @@ class _Hashing:
         self._bar = bar
         self._done: queue.SimpleQueue[LocalFile] = queue.SimpleQueue()
 
+    def begin(self, found: Mapping[str, Path], sizes: Mapping[str, int]) -> None:
+        """Let the crew hash all files, the large ones first."""
+        for some in _handfuls(found, sizes):
+            self._crew.submit(self._hash, some)
+
     def feed(self, shipment: _Shipment, found: Mapping[str, Path]) -> list[LocalFile]:
-        """Hash all files, the large ones first, and let the shipment have them; return them in their order."""
-        for path, source in sorted(found.items(), key=lambda item: -item[1].stat().st_size):
-            self._crew.submit(self._hash, path, source)
+        """Let the shipment have the files as they are hashed; return them in the order of `found`."""
         local: dict[str, LocalFile] = {}
         waiting: list[LocalFile] = []
         since = time.monotonic()
@@ -68,7 +97,7 @@ class _Hashing:
                 local[file.path] = file
                 waiting.append(file)
             shipment.senders.wait(0)
-            if len(waiting) >= BATCH or time.monotonic() - since > HASTE:
+            if len(waiting) >= ENOUGH or time.monotonic() - since > HASTE:
                 shipment.add(waiting)
                 waiting, since = [], time.monotonic()
         shipment.add(waiting)
@@ -85,9 +114,10 @@ class _Hashing:
                 batch.append(self._done.get_nowait())
         return batch
 
-    def _hash(self, path: str, source: Path) -> None:
-        self._done.put(files.hashed(path, source, self._count))
-        self._bar.finish()
+    def _hash(self, some: Sequence[tuple[str, Path]]) -> None:
+        for path, source in some:
+            self._done.put(files.hashed(path, source, self._count))
+        self._bar.finish(len(some))
 
     def _count(self, size: int) -> None:
         self._crew.check()

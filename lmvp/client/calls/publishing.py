@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from lmvp.client import sending
@@ -43,8 +43,7 @@ class Publishing(Connected):
         model = self._names.resolve(name, writing=True)
         publication = Publication.read(source, said, progress=progress)
         with self._names.explained(model):
-            self._require_welcome(model)
-            return self._publish(model, publication)
+            return self._publish(model, publication, lambda: self._require_welcome(model))
 
     def publish(
         self,
@@ -69,18 +68,22 @@ class Publishing(Connected):
         said = Said(message, branch, parent, metrics, metadata, alias, tag, sources(derived_from))
         model = self._names.resolve_new(name)
         publication = Publication.read(source, said, progress=progress)
-        try:
-            self._require_welcome(model)
-        except NotFound:
-            self._create_model(model, kind)
-        return self._publish(model, publication)
+        return self._publish(model, publication, lambda: self._made(model, kind))
 
     def _require_welcome(self, model: ModelName) -> None:
         """Raise what the server has against files for this model, before hours are spent on hashing them."""
         self._session.call("POST", f"{model.path}uploads/", [], repeatable=True)
 
-    def _publish(self, model: ModelName, publication: Publication) -> Version:
-        local = sending.send_files(self._session, model.path, publication.found, progress=publication.progress)
+    def _made(self, model: ModelName, kind: str) -> None:
+        """Make the registered model if it is not there."""
+        try:
+            self._require_welcome(model)
+        except NotFound:
+            self._create_model(model, kind)
+
+    def _publish(self, model: ModelName, publication: Publication, prepare: Callable[[], object]) -> Version:
+        found, progress = publication.found, publication.progress
+        local = sending.send_files(self._session, model.path, found, meanwhile=prepare, progress=progress)
         version = self._commit(model, publication.body(model, local))
         publication.note(version)
         return version
