@@ -19,7 +19,7 @@ class Faults:
     carried: int = 0
     cut_at: int | None = None  # the connection breaks here, once
     flip_at: int | None = None  # one bit is another one here, once
-    flip_always: bool = False  # … and in every large piece from then on
+    flip_always: bool = False  # … or in every large piece
     rate: int = 0  # bytes a second; 0: as fast as they come
 
     def forget(self) -> None:
@@ -31,7 +31,9 @@ class Faults:
         if self.flip_at is not None and begin <= self.flip_at < self.carried:
             place = self.flip_at - begin
             piece = piece[:place] + bytes([piece[place] ^ 1]) + piece[place + 1 :]
-            self.flip_at = self.carried + 4 * PIECE if self.flip_always else None
+            self.flip_at = None
+        if self.flip_always and len(piece) == PIECE:  # requests and answers about bytes are shorter
+            piece = piece[:-1] + bytes([piece[-1] ^ 1])
         if self.cut_at is not None and self.carried > self.cut_at:
             piece, self.cut_at = piece[: max(0, self.cut_at - begin)], None
             return piece, True
