@@ -159,6 +159,31 @@ def test_a_file_that_changes_while_it_is_sent_never_arrives_whole(tmp_path, chan
     assert len(b"".join(sent)) < file.size
 
 
+@pytest.mark.parametrize("more", [b"", b"more"])
+def test_a_file_that_changes_while_it_is_hashed_is_told(tmp_path, more):
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(3_000_000))
+
+    def change(_: int) -> None:
+        content = path.read_bytes()[:3_000_000]
+        path.write_bytes(b"x" + content[1:] + more)
+        os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000))
+
+    with pytest.raises(LocalFileError, match="changed while it was sent"):
+        files.hashed("weights", path, change)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_directory_is_named(tmp_path):
+    write(tmp_path, deep__weights="w")
+    (tmp_path / "deep").chmod(0)
+    try:
+        with pytest.raises(LocalFileError, match=r"Cannot read .*deep: Permission denied"):
+            files.found(tmp_path)
+    finally:
+        (tmp_path / "deep").chmod(0o700)
+
+
 # --- The cache
 
 

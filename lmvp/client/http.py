@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lmvp.client.transport import Body, Response, Wire
 
 RETRY_PAUSES = (0.2, 0.6, 1.8)
-RESUME_PAUSES = (0.3, 1.0, 2.0, 4.0, 8.0, 8.0)  # of transfers: as long as a server takes to come back
+RESUME_PAUSES = (0.3, 1.0, 2.0, 4.0, *[8.0] * 6)  # of transfers: about as long as a server takes to come back
 REPEATABLE = frozenset(["GET", "HEAD", "PUT", "DELETE"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -78,6 +77,8 @@ class PackBody:
 
 
 def _header(file: LocalFile) -> bytes:
+    import tarfile  # only transfers need it
+
     member = tarfile.TarInfo(file.sha256)
     member.size = file.size
     return member.tobuf(tarfile.USTAR_FORMAT)
@@ -92,6 +93,8 @@ def members(pieces: Iterable[bytes], sizes: dict[str, int]) -> Iterator[tuple[st
 
     ConnectionFailed where it breaks off or is no tar.
     """
+    import tarfile
+
     try:
         stream: Any = _Stream(pieces)
         with tarfile.open(fileobj=stream, mode="r|", bufsize=WRITTEN) as tar:
