@@ -117,6 +117,8 @@ class _Appending:
 
     def run(self) -> None:
         try:
+            if self._offset:
+                self._go_on_from(self._let_in())
             while not self._is_done():
                 pass
         except LMVPError:
@@ -126,7 +128,7 @@ class _Appending:
     def _is_done(self) -> bool:
         """Send what is missing; whether that was all."""
         body = self._sender.body(self._file, self._offset)
-        headers = {**self._upload.headers, "Upload-Offset": str(self._offset), "Content-Type": TUS}
+        headers = self._headers(self._offset)
         try:
             answer = self._sender.session.signed("PATCH", self._upload.href, headers, lambda: body if body.len else b"")
             offset = int(answer.get("Upload-Offset", self._offset))
@@ -154,7 +156,22 @@ class _Appending:
             self._patience.wait(error)
         else:
             raise error
-        return self._asked()
+        return self._let_in()
+
+    def _let_in(self) -> int:
+        """Return where to go on, when the server has forgotten the sender that is gone.
+
+        It is asked by a part without bytes: a refusal would reach us only after many of them were sent.
+        """
+        offset = self._asked()
+        try:
+            answer = self._sender.session.signed("PATCH", self._upload.href, self._headers(offset), lambda: b"")
+        except LMVPError as error:
+            return self._offset_after(error)
+        return int(answer.get("Upload-Offset", offset))
+
+    def _headers(self, offset: int) -> dict[str, str]:
+        return {**self._upload.headers, "Upload-Offset": str(offset), "Content-Type": TUS}
 
     def _asked(self) -> int:
         while True:
