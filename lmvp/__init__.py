@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     invite = _client.invite
     lineage = _client.lineage
     load_artifact = _client.load_artifact
+    list_cache = _client.list_cache
     log_metrics = _client.log_metrics
     login = _client.login
     logout = _client.logout
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     project = _client.project
     projects = _client.projects
     protect = _client.protect
+    prune_cache = _client.prune_cache
     publish = _client.publish
     servers = _client.servers
     run = _client.run
@@ -147,6 +149,7 @@ if TYPE_CHECKING:
     update_project = _client.update_project
     update_user = _client.update_user
     users = _client.users
+    verify_cache = _client.verify_cache
     version = _client.version
     whoami = _client.whoami
     withdraw_invitation = _client.withdraw_invitation
@@ -275,6 +278,7 @@ __all__ = [
     "invitations",
     "invite",
     "lineage",
+    "list_cache",
     "load_artifact",
     "log_metrics",
     "login",
@@ -292,6 +296,7 @@ __all__ = [
     "project",
     "projects",
     "protect",
+    "prune_cache",
     "publish",
     "read_file",
     "ref_at",
@@ -328,6 +333,7 @@ __all__ = [
     "update_project",
     "update_user",
     "users",
+    "verify_cache",
     "version",
     "whoami",
     "withdraw_invitation",

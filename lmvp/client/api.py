@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lmvp.client.calls.accounts import Accounts
 from lmvp.client.calls.artifacts import Artifacts
+from lmvp.client.calls.caching import Caching
 from lmvp.client.calls.comparing import Comparing
 from lmvp.client.calls.files import Files
 from lmvp.client.calls.members import Members
@@ -23,6 +24,7 @@ from lmvp.client.calls.versions import Versions
 class Client(
     Accounts,
     Artifacts,
+    Caching,
     Comparing,
     Files,
     Members,

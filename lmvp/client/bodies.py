@@ -11,7 +11,6 @@ from typing import Any
 from lmvp.client import files
 from lmvp.client.errors import IntegrityError
 from lmvp.client.files import CHUNK
-from lmvp.client.http import chunks
 
 Response = Any  # as `Session.content` opens it; requests is http.py's alone
 
@@ -32,7 +31,9 @@ def into(response: Response, path: str | os.PathLike[str]) -> Path:
 
 def _checked(response: Response) -> Iterator[bytes]:
     announced, digest = response.headers.get("ETag", "").strip('"'), hashlib.sha256()
-    for piece in chunks(response, CHUNK):
+    from lmvp.client.transport import pieces  # requests takes longer to import than all the rest
+
+    for piece in pieces(response, CHUNK):
         digest.update(piece)
         yield piece
     if len(announced) == 64 and digest.hexdigest() != announced:

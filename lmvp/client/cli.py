@@ -20,6 +20,7 @@ from lmvp.client.api import Client
 from lmvp.client.commands import (
     accounts,
     artifacts,
+    caching,
     comparing,
     completion,
     contents,
@@ -54,6 +55,7 @@ def _plain(value: Any) -> Any:
 GROUPS: tuple[tuple[str, ModuleType], ...] = (
     ("Sign in", accounts),
     ("Publish and fetch files", files),
+    ("Kept on this machine", caching),
     ("Serve", syncing),
     ("Look at versions", versions),
     ("Look into files", contents),

@@ -151,6 +151,12 @@ class ConnectionFailed(LMVPError):
     code = "connection_failed"
 
 
+class Offline(ConnectionFailed):
+    """The server was not asked, because it was said that there is no connection; and what is wanted is not here."""
+
+    code = "offline"
+
+
 class NotLMVPServer(LMVPError):
     """Something answered at the address, and it does not speak as LMVP does."""
 

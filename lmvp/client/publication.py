@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmvp.client import formats, measurements, transfer
+from lmvp.client import files, formats, measurements
 from lmvp.client.files import LocalFile
 from lmvp.client.formats import Kept
 from lmvp.client.measurements import Metrics, Row
@@ -36,11 +36,11 @@ class Said:
 
 @dataclass(frozen=True)
 class Publication:
-    """A new version, read and checked here before a single byte is sent."""
+    """A new version: the files that are found, and what is said of them, checked here before a single byte is sent."""
 
     path: Path
     origin: LocalModel | None
-    local: list[LocalFile]
+    found: Mapping[str, Path]  # path in the version: file
     said: Said
     metrics: list[Row]
     progress: bool | None
@@ -52,16 +52,16 @@ class Publication:
         origin = source if isinstance(source, LocalModel) else None
         path = _path_of(source)
         kept = source.title if isinstance(source, Kept) else None
-        return cls(path, origin, transfer.read_source(path, progress=progress), said, metrics, progress, kept)
+        return cls(path, origin, files.found(path), said, metrics, progress, kept)
 
-    def body(self, model: ModelName) -> dict[str, Any]:
+    def body(self, model: ModelName, local: Sequence[LocalFile]) -> dict[str, Any]:
         """Return what the server is asked to make a version of."""
         said = self.said
         body = {
             "message": said.message or self._default_message(),
             "branch": said.branch,
             "parent": self._head(model) if said.parent is None else str(said.parent),
-            "files": [{"path": file.path, "sha256": file.sha256} for file in self.local],
+            "files": [{"path": file.path, "sha256": file.sha256} for file in local],
             "base": "empty",
             "metrics": self.metrics,
             "metadata": dict(said.metadata or {}),
@@ -74,7 +74,7 @@ class Publication:
     def note(self, version: Version) -> None:
         """Let the LocalModel stand where it now is, so that it can be published again."""
         if self.origin:
-            self.origin.version, self.origin.files = version, [file.path for file in self.local]
+            self.origin.version, self.origin.files = version, list(self.found)
 
     def _head(self, model: ModelName) -> str | None:
         """Return the version that the files came from, if it was this branch's newest then."""
@@ -86,9 +86,9 @@ class Publication:
     def _default_message(self) -> str:
         if self.kept:
             return f"Publish {self.kept}"
-        if len(self.local) == 1:
-            return f"Publish {self.local[0].path}"
-        return f"Publish {len(self.local)} files from {self.path.resolve().name}"
+        if len(self.found) == 1:
+            return f"Publish {next(iter(self.found))}"
+        return f"Publish {len(self.found)} files from {self.path.resolve().name}"
 
 
 def sources(derived_from: Source | Sequence[Source]) -> list[Source]:

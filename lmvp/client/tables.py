@@ -18,6 +18,20 @@ def when(time: datetime) -> str:
     return f"{time.astimezone():%Y-%m-%d %H:%M}"
 
 
+def when_of(seconds: float) -> str:
+    """Return a time of this machine's clock as people here read it."""
+    return when(datetime.fromtimestamp(seconds).astimezone())
+
+
+def size_of(size: float) -> str:
+    """Return bytes as people read them: 1.5 GiB."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} GiB"
+
+
 def number(value: float | str) -> str:
     """Return a metric's value as people read it: four digits that matter."""
     if isinstance(value, str):

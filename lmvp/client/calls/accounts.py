@@ -5,9 +5,9 @@ from __future__ import annotations
 import getpass
 from dataclasses import dataclass
 
+from lmvp.client.addresses import normal_server
 from lmvp.client.calls.connection import Connected
 from lmvp.client.errors import NotFound
-from lmvp.client.http import normal_server
 from lmvp.client.results.people import User
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
-from lmvp.client import bodies, contents, files, transfer
+from lmvp.client import bodies, contents, sending
 from lmvp.client.calls.connection import Connected, given, project_path
 from lmvp.client.contents import Form
 from lmvp.client.errors import NotFound
@@ -146,8 +146,7 @@ class Artifacts(Connected):
             source = out.file or Path(scratch) / "content"
             if not out.file:
                 source.write_bytes(out.data)
-            local = files.hashed(source.name, source, lambda _: None)
-            transfer.send_files(self._session, project_path(project), [local], progress=progress)
+            [local] = sending.send_files(self._session, project_path(project), {source.name: source}, progress=progress)
         return {"sha256": local.sha256, "content_type": out.content_type}
 
     # --- Their content

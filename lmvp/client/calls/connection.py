@@ -35,8 +35,15 @@ class Readable(Protocol[T_co]):
 class Connected:
     """One server, as one person or token."""
 
-    def __init__(self, server: str | None = None, token: str | None = None, project: str | None = None) -> None:
-        self._session = Session(server, token)
+    def __init__(
+        self,
+        server: str | None = None,
+        token: str | None = None,
+        project: str | None = None,
+        *,
+        offline: bool | None = None,
+    ) -> None:
+        self._session = Session(server, token, offline=offline)
         self._names = Names(self._session, project)
 
     @property

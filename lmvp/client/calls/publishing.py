@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from lmvp.client import capturing, transfer
+from lmvp.client import capturing, sending
 from lmvp.client.calls.connection import Connected, Revision
 from lmvp.client.errors import Conflict, LMVPError, NotFound
 from lmvp.client.http import path_of
@@ -44,8 +44,10 @@ class Publishing(Connected):
         metadata = capturing.added(metadata) if capture else metadata
         said = Said(message, branch, parent, metrics, metadata, alias, tag, sources(derived_from))
         model = self._names.resolve(name, writing=True)
-        with as_files(source) as given, self._names.explained(model):
-            return self._publish(model, Publication.read(given, said, progress=progress))
+        with as_files(source) as given:
+            publication = Publication.read(given, said, progress=progress)
+            with self._names.explained(model):
+                return self._publish(model, publication, lambda: self._require_welcome(model))
 
     def publish(
         self,
@@ -73,15 +75,23 @@ class Publishing(Connected):
         model = self._names.resolve_new(name)
         with as_files(source) as given:
             publication = Publication.read(given, said, progress=progress)
-            try:
-                return self._publish(model, publication)
-            except NotFound:
-                self._create_model(model, kind)
-            return self._publish(model, publication)
+            return self._publish(model, publication, lambda: self._made(model, kind))
 
-    def _publish(self, model: ModelName, publication: Publication) -> Version:
-        transfer.send_files(self._session, model.path, publication.local, progress=publication.progress)
-        version = self._commit(model, publication.body(model))
+    def _require_welcome(self, model: ModelName) -> None:
+        """Raise what the server has against files for this model, before hours are spent on hashing them."""
+        self._session.call("POST", f"{model.path}uploads/", [], repeatable=True)
+
+    def _made(self, model: ModelName, kind: str) -> None:
+        """Make the registered model if it is not there."""
+        try:
+            self._require_welcome(model)
+        except NotFound:
+            self._create_model(model, kind)
+
+    def _publish(self, model: ModelName, publication: Publication, prepare: Callable[[], object]) -> Version:
+        found, progress = publication.found, publication.progress
+        local = sending.send_files(self._session, model.path, found, meanwhile=prepare, progress=progress)
+        version = self._commit(model, publication.body(model, local))
         publication.note(version)
         return version
 

@@ -159,14 +159,14 @@ class Refs(Connected):
         """Return who moved a name, from where to where, when and why, newest first; a deleted one's too."""
         check_limit(limit)
         model = self._names.resolve(name)
-        with self._names.explained(model), self._known(model, PLURALS[kind], ref):
+        with self._names.explained(model), self._known_ref(model, PLURALS[kind], ref):
             return self._all(Move, f"{ref_path(model, PLURALS[kind], ref)}moves/", limit=limit)
 
     def ref_at(self, name: str, ref: str, *, time: Moment | None = None, kind: RefKind = "alias") -> PastRef:
         """Return what a name stood for at a time (a date alone: its end in UTC), and who had moved it there."""
         model = self._names.resolve(name)
         path = f"{ref_path(model, PLURALS[kind], ref)}at/"
-        with self._names.explained(model), self._known(model, PLURALS[kind], ref):
+        with self._names.explained(model), self._known_ref(model, PLURALS[kind], ref):
             return self._ask(PastRef, "GET", path, params=given(time=told(time)))
 
     def _refs(self, shape: Readable[R], name: str, kind: str) -> list[R]:
@@ -190,17 +190,17 @@ class Refs(Connected):
             return self._ask(shape, "PUT", ref_path(model, kind, ref), body)
 
     def _at_ref(self, shape: Readable[R], method: str, model: ModelName, kind: str, ref: str, body: Any = None) -> R:
-        with self._names.explained(model), self._known(model, kind, ref):
+        with self._names.explained(model), self._known_ref(model, kind, ref):
             return self._ask(shape, method, ref_path(model, kind, ref), body)
 
     def _deleted(self, name: str, kind: str, ref: str, comment: str | None, expected: Revision | Expected) -> None:
         model = self._names.resolve(name, writing=True)
         params = {**given(comment=comment), **expecting(expected)}
-        with self._names.explained(model), self._known(model, kind, ref):
+        with self._names.explained(model), self._known_ref(model, kind, ref):
             self._session.call("DELETE", ref_path(model, kind, ref), params=params)
 
     @contextlib.contextmanager
-    def _known(self, model: ModelName, kind: str, ref: str) -> Iterator[None]:
+    def _known_ref(self, model: ModelName, kind: str, ref: str) -> Iterator[None]:
         """Say of a NotFound which of the model's names may have been meant."""
         try:
             yield

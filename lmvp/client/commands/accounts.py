@@ -9,9 +9,9 @@ import sys
 import webbrowser
 from dataclasses import asdict
 
+from lmvp.client.addresses import normal_server
 from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command, table_or
-from lmvp.client.http import normal_server
 
 TOKENS_PAGE = "/account/tokens/"
 
