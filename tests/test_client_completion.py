@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,7 +55,9 @@ def test_names_and_revisions_are_asked_of_the_server(alice):
 
 
 def test_what_a_server_says_cannot_become_a_command(alice, monkeypatch):
-    monkeypatch.setattr(alice, "projects", lambda: [{"name": "$(touch${IFS}owned)"}, {"name": "a b"}, {"name": "good"}])
+    monkeypatch.setattr(
+        alice, "projects", lambda: [SimpleNamespace(name=name) for name in ("$(touch${IFS}owned)", "a b", "good")]
+    )
     assert offered(alice, "history", "") == ["good/"]
 
 

@@ -149,6 +149,8 @@ WITHOUT_A_CALL = {
     f"GET {MODEL}tags/<str:name>/": "`tags` lists them, `version` shows what one stands at",
     f"GET {ARTIFACT}": "$expand tells the same, and the label of the level",
     f"GET {ARTIFACT}$tree/": "POST $tree answers the same",
+    f"POST {MODEL}uploads/pack/": "how a publish sends many small files: test_client_faults.py",
+    f"POST {VERSION}pack/": "how a download fetches many small files: test_client_faults.py",
     "GET /v1/uploads/<uuid:pk>/": "the state of one upload: sending goes by the addresses that an offer brings",
     "PUT /v1/uploads/<uuid:pk>/": "the address that an offer brings: test_client_end_to_end.py",
     "PATCH /v1/uploads/<uuid:pk>/": "the address that an offer brings",

@@ -26,7 +26,7 @@ def test_an_access_token_is_kept_as_a_sign_in(live_server, token, monkeypatch, c
     assert CredentialFile().path.stat().st_mode & 0o777 == 0o600
     assert cli.main(["whoami"]) == 0
     assert cli.main(["logout"]) == 0
-    assert Client(live_server.url, token=token).whoami()["username"] == "alice"  # forgotten here, and not revoked
+    assert Client(live_server.url, token=token).whoami().username == "alice"  # forgotten here, and not revoked
     with pytest.raises(errors.AuthenticationError):
         Client(live_server.url).whoami()
 
@@ -56,7 +56,7 @@ def test_several_servers_are_listed_and_one_is_preferred(live_server, cast, toke
         {"server": other, "username": "alice", "preferred": False},
         {"server": live_server.url, "username": "bob", "preferred": True},
     ]
-    assert Client().whoami()["username"] == "bob"
+    assert Client().whoami().username == "bob"
     assert cli.main(["--at", other, "whoami"]) == 0
     assert "alice" in capsys.readouterr().out
     assert cli.main(["servers", "--use", "https://elsewhere.example"]) == 1

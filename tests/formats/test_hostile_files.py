@@ -29,6 +29,7 @@ VERSION = Version.from_json(
         "number": 1,
         "digest": "cd" * 32,
         "branch": "main",
+        "parents": [],
         "author": "mallory",
         "message": "Gift",
         "metadata": {},
