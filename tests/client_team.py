@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accounts.models import User
-from accounts.services.access_tokens import create_access_token
 from lmvp.client.api import Client
 from tests.cast import Cast
+from tests.client_home import client_with_token, home_of_its_own
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,6 @@ class Team:
 
 def make_team(server: str, cast: Cast, desk: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     """Give everybody a client; nothing of the developer's own machine is read or written."""
-    for name in ("LMVP_SERVER", "LMVP_TOKEN", "LMVP_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(desk / "home" / "config"))
-    monkeypatch.setenv("LMVP_CACHE", str(desk / "home" / "cache"))
+    home_of_its_own(desk, monkeypatch)
     names = ("alice", "carol", "bob", "dave", "charlie")
-    return Team(server, desk, **{name: client_of(server, getattr(cast, name)) for name in names})
-
-
-def client_of(server: str, user: User) -> Client:
-    _, text = create_access_token(actor=user, name="desk", scope="write")
-    return Client(server, token=text)
+    return Team(server, desk, **{name: client_with_token(server, getattr(cast, name)) for name in names})

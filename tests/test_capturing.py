@@ -12,7 +12,7 @@ import pytest
 
 from lmvp.client import capturing, cli
 from lmvp.client.api import Client
-from tests.signed_in import home_of_its_own, signed_in
+from tests.client_home import home_of_its_own, signed_in
 
 
 @pytest.fixture

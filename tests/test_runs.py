@@ -17,7 +17,7 @@ from lmvp.client import errors
 from lmvp.client.api import Client
 from lmvp.client.runs import Run
 from registry.models import Metric
-from tests.signed_in import home_of_its_own, signed_in
+from tests.client_home import home_of_its_own, signed_in
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,15 @@ def _by_matplotlib(module: Any, title: str, axis: str, lines: Mapping[str, Line]
     axes.set_title(_plain(title))
     axes.set_xlabel(axis)
     axes.legend()
+    figure._repr_png_ = lambda: _png(figure)  # what a notebook shows; pyplot alone would teach it that
     return figure
+
+
+def _png(figure: Any) -> bytes:
+    """Return a figure of matplotlib as a picture."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", bbox_inches="tight")
+    return picture.getvalue()
 
 
 def _by_plotly(module: Any, title: str, axis: str, lines: Mapping[str, Line]) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from lmvp.client.api import Client
 from lmvp.client.versions import LocalModel
-from tests.signed_in import home_of_its_own, signed_in
+from tests.client_home import home_of_its_own, signed_in
 
 
 @pytest.fixture
