@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from registry.digests import CHUNK, SHA256, chunks_of, digest_stream
-from registry.errors import Conflict, Invalid
+from registry.errors import Conflict
 from registry.syncing import sync_together
 
 FORMAT = 1
@@ -32,6 +32,10 @@ TABLE_NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 SNAPSHOT_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 MOST_PENDING, MOST_PENDING_BYTES = 500, 256 * 2**20  # written, and not yet synced
 BLOBS = "registry.blob"
+
+
+class Unfit(Exception):
+    """A backup, a file or a database that nothing can be done with; the message says what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +60,18 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """Return what the file says; Invalid (invalid_backup, newer_backup) for what cannot be read."""
+        """Return what the file says; Unfit for what cannot be read."""
         try:
             said = json.loads(path.read_bytes())
             if said["format"] > FORMAT:
-                raise Invalid(
-                    "newer_backup",
+                raise Unfit(
                     f"{path} has format {said['format']}; this program knows up to {FORMAT}. Restore with a newer one.",
                 )
             tables = [Table(**table) for table in said.pop("tables")]
             manifest = cls(tables=tables, **said)
             manifest._check()
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Invalid("invalid_backup", f"{path} cannot be read: {error!r}. Choose another --snapshot.") from error
+            raise Unfit(f"{path} cannot be read: {error!r}. Choose another --snapshot.") from error
         return manifest
 
     def _check(self) -> None:
@@ -103,7 +106,7 @@ class Snapshot:
         return self.path.name
 
     def rows(self, table: Table) -> Iterator[list[Any]]:
-        """Yield a table's rows; Invalid (damaged_backup) at the end, or before, where they are not as they were written."""
+        """Yield a table's rows; Unfit at the end, or before, where they are not as they were written."""
         hasher, number = hashlib.sha256(), 0
         try:
             with (self.path / f"{table.name}.jsonl").open("rb") as file:
@@ -119,9 +122,8 @@ class Snapshot:
         if (number, hasher.hexdigest()) != (table.rows, table.sha256):
             raise self._damaged(table)
 
-    def _damaged(self, table: Table) -> Invalid:
-        return Invalid(
-            "damaged_backup",
+    def _damaged(self, table: Table) -> Unfit:
+        return Unfit(
             f"{self.path / table.name}.jsonl is not as it was written. Choose another --snapshot.",
         )
 
@@ -129,7 +131,7 @@ class Snapshot:
         """Yield what it says of blobs."""
         table = next((table for table in self.manifest.tables if table.name == BLOBS), None)
         if table is None:
-            raise Invalid("invalid_backup", f"{self.path} has no table of blobs. Choose another --snapshot.")
+            raise Unfit(f"{self.path} has no table of blobs. Choose another --snapshot.")
         places = [table.columns.index(column) for column in ("sha256", "size", "state")]
         for row in self.rows(table):
             digest, size, state = (row[place] for place in places)
@@ -138,7 +140,7 @@ class Snapshot:
             yield Row(digest, size, state)
 
     def check_tables(self) -> None:
-        """Read all tables; Invalid (damaged_backup) when one is not as it was written."""
+        """Read all tables; Unfit when one is not as it was written."""
         for table in self.manifest.tables:
             for _ in self.rows(table):
                 pass
@@ -210,11 +212,11 @@ class Backup:
         self.path_of(digest).unlink(missing_ok=True)
 
     def snapshot(self, name: str = "") -> Snapshot:
-        """Return the snapshot of this name, or the newest; Invalid (no_snapshot) when there is none."""
+        """Return the snapshot of this name, or the newest; Unfit when there is none."""
         names = self.names()
         if not names or (name and name not in names):
             known = ", ".join(names) or "none"
-            raise Invalid("no_snapshot", f"{self.root} has no such snapshot. Those that were finished: {known}.")
+            raise Unfit(f"{self.root} has no such snapshot. Those that were finished: {known}.")
         path = self.snapshots / (name or names[-1])
         return Snapshot(path, Manifest.read(path / "manifest.json"))
 
@@ -249,14 +251,14 @@ class Backup:
 
 @contextmanager
 def opened(root: Path, *, create: bool = False) -> Iterator[Backup]:
-    """Open a backup's directory for one process; Invalid (no_snapshot) where there is none, Conflict (another_run)."""
+    """Open a backup's directory for one process; Unfit where there is none, Conflict (another_run)."""
     backup = Backup(root)
     if create:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)  # everybody's addresses and hashed passwords stand there
         for directory in (backup.blobs, backup.snapshots):
             directory.mkdir(exist_ok=True)
     elif not backup.snapshots.is_dir():
-        raise Invalid("no_snapshot", f"{root} is no backup: it has no directory “snapshots”.")
+        raise Unfit(f"{root} is no backup: it has no directory “snapshots”.")
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:

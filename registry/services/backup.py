@@ -18,8 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from registry import connections, storage
-from registry.backups import Backup, Copying, Draft, Row, Snapshot, opened
-from registry.errors import Conflict
+from registry.backups import Backup, Copying, Draft, Row, Snapshot, Unfit, opened
 from registry.models import Blob
 from registry.services.alone import run_alone
 from registry.services.table_rows import APPS, TABLES, columns_of, kept_rows, one_moment, read_rows
@@ -71,11 +70,11 @@ class Report:
 def take_backup(*, root: Path, keep: int | None = None, say: Say) -> Report:
     """Add a snapshot to a backup's directory, made when it is not there, and the blobs that are new since the last one.
 
-    With `keep`, older snapshots than the newest so many are deleted behind it. Raises Conflict (another_run,
-    store_missing, not_migrated); then, as after a crash, the snapshots before are as they were.
+    With `keep`, older snapshots than the newest so many are deleted behind it. Raises Conflict (another_run) and Unfit;
+    then, as after a crash, the snapshots before are as they were.
     """
     if not storage.is_there() and Blob.objects.live().exists():
-        raise Conflict("store_missing", "The store of all files is not there. Mount it, or see S3_BUCKET.")
+        raise Unfit("The store of all files is not there. Mount it, or see S3_BUCKET.")
     with run_alone("collect"), opened(root, create=True) as backup:
         backup.clean_up()
         draft = Draft(backup, timezone.now())
@@ -94,7 +93,7 @@ def _write_tables(draft: Draft, say: Say) -> dict[str, list[str]]:
     with one_moment() as using:
         executor = MigrationExecutor(databases[using])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise Conflict("not_migrated", "Migrations are pending. Run manage.py migrate, then the backup.")
+            raise Unfit("Migrations are pending. Run manage.py migrate, then the backup.")
         for name in TABLES:
             model = apps.get_model(name)
             draft.write_table(name, columns_of(model), read_rows(model, kept_rows(name), using))

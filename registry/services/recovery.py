@@ -18,9 +18,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from registry import connections, storage
-from registry.backups import BLOBS, Backup, Row, Snapshot, Table, opened
+from registry.backups import BLOBS, Backup, Row, Snapshot, Table, Unfit, opened
 from registry.digests import chunks_of, digest_stream
-from registry.errors import Conflict, Invalid
+from registry.errors import Invalid
 from registry.incoming import Incoming
 from registry.models import Blob
 from registry.services import activation
@@ -57,8 +57,7 @@ class Report:
 def restore_backup(*, root: Path, name: str = "", say: Say) -> Report:
     """Restore the newest snapshot, or the one of this name.
 
-    Raises Conflict (database_not_empty, another_run) and Invalid (no_snapshot, damaged_backup, newer_backup); then the
-    database has no row more than before.
+    Raises Conflict (another_run) and Unfit; then the database has no row more than before.
     """
     with run_alone("collect"), opened(root) as backup:
         snapshot = backup.snapshot(name)
@@ -125,14 +124,12 @@ class _State:
         self.executor = MigrationExecutor(connection)
         graph = self.executor.loader.graph
         if unknown := sorted(node for node in self.wanted if node not in graph.nodes):
-            raise Invalid(
-                "newer_backup",
+            raise Unfit(
                 f"The backup was taken by a newer version of LMVP (it knows {'.'.join(unknown[0])}). Restore with that one.",
             )
         here = {node for node in MigrationRecorder(connection).applied_migrations() if node[0] in APPS}
         if further := sorted(here - self.wanted):
-            raise Conflict(
-                "database_not_empty",
+            raise Unfit(
                 f"The database is migrated further ({'.'.join(further[0])}) than the backup. Name one without tables:"
                 " they are made as they were then, and migrated when the rows are there.",
             )
@@ -153,13 +150,12 @@ class _State:
         try:
             return self.models.get_model(table.name)
         except LookupError as error:
-            raise Invalid("invalid_backup", f"The backup has a table {table.name}, which is unknown here.") from error
+            raise Unfit(f"The backup has a table {table.name}, which is unknown here.") from error
 
     def refuse_rows(self) -> None:
         for table in self.snapshot.manifest.tables:
             if table.name not in MADE_BY_MIGRATING and self.model_of(table)._base_manager.exists():
-                raise Conflict(
-                    "database_not_empty",
+                raise Unfit(
                     f"The database has rows already ({table.name}). A backup is restored into an empty one: name another"
                     " by DATABASE_URL or LMVP_DATA_DIR, or drop this one. Were they restored by a run that was cut off"
                     " at its end, all of them are there: start the server.",
@@ -176,8 +172,7 @@ class _State:
                 written = sum(self._write(table, lost) for table in tables)
                 continue_keys([self.model_of(table) for table in tables])
         except (DatabaseError, KeyError, TypeError, ValueError) as error:
-            raise Invalid(
-                "damaged_backup",
+            raise Unfit(
                 f"The rows do not fit together, and none was kept: {error}. Choose another --snapshot.",
             ) from error
         return written

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from django.core.management import BaseCommand, CommandError
 
+from registry.backups import Unfit
 from registry.errors import Refusal
 from registry.services import backup
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
             else:
                 report = backup.take_backup(root=directory, keep=keep, say=self.stderr.write)
                 unwell = report.lost
-        except (Refusal, OSError) as error:
+        except (Refusal, Unfit, OSError) as error:
             raise CommandError(str(getattr(error, "message", error))) from error
         self.stdout.write("\n".join(report.lines()))
         if unwell:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from django.core.management import BaseCommand, CommandError
 
+from registry.backups import Unfit
 from registry.errors import Refusal
 from registry.services import recovery
 
@@ -22,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args, directory, snapshot, **options):
         try:
             report = recovery.restore_backup(root=directory, name=snapshot, say=self.stderr.write)
-        except (Refusal, OSError) as error:
+        except (Refusal, Unfit, OSError) as error:
             said = getattr(error, "message", error)
             raise CommandError(f"{said}\nNot restored. When that is mended, run the same command again.") from error
         self.stdout.write("\n".join(report.lines()))
