@@ -113,11 +113,11 @@ class Snapshot:
                 for line in file:
                     hasher.update(line)
                     number += 1
-                    row = json.loads(line)
+                    row = json.loads(line, parse_constant=_refuse_constant)
                     if not isinstance(row, list) or len(row) != len(table.columns):
                         raise ValueError(f"line {number}")
                     yield row
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self._damaged(table) from error
         if (number, hasher.hexdigest()) != (table.rows, table.sha256):
             raise self._damaged(table)
@@ -316,6 +316,10 @@ class Copying:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(text)  # NaN and infinities are no JSON
 
 
 def _sync(file: BinaryIO | Any) -> None:

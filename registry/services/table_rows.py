@@ -22,6 +22,7 @@ from registry.models.lineage import JSONAsCame
 
 AT_ONCE = 500
 AT_ONCE_LARGE = 20  # directories of 100,000 entries
+JSON = (models.JSONField, JSONAsCame)
 LARGE = ("registry.tree", "registry.artifact")
 
 # In the order of being written again: what triggers look for stands before the rows that set them off. The search index
@@ -141,7 +142,7 @@ def encode(value: Any) -> Any:
 
 def decode(field: Any, value: Any) -> Any:
     """Return a column's value from what `encode` made of it."""
-    if value is None or isinstance(field, (models.JSONField, JSONAsCame)):
+    if value is None or isinstance(field, JSON):
         return value
     if isinstance(field, models.BinaryField):
         return base64.b64decode(value)
