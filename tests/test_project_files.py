@@ -18,10 +18,14 @@ from django.core.management.base import CommandError
 
 from accounts.models import Name, User
 from registry import storage
-from registry.models import Artifact, Blob, Event, Membership, Metric, Occurrence, Project, Ref, RefMove, Version
+from registry.models import Artifact, Blob, Event, Membership, Metric, Occurrence, Project, Ref, RefMove, Role, Version
+from registry.services.garbage import collect
+from registry.services.members import invite
 from registry.services.metrics import Measured
+from registry.services.trash import delete
 from registry.services.verification import verify
-from tests.cast import Cast, make_cast, publish
+from tests.cast import Cast, client_of, make_cast, publish
+from tests.housekeeping import let_trash_days_pass
 
 
 @pytest.fixture
@@ -127,7 +131,10 @@ def test_damaged_bytes_are_not_exported(people: Cast, tmp_path: Path) -> None:
     assert not (tmp_path / "x.tar").exists()
 
 
-def test_no_addresses_and_no_passwords_are_in_the_file(exported: Path) -> None:
+def test_no_addresses_and_no_passwords_are_in_the_file(people: Cast, tmp_path: Path) -> None:
+    invite(actor=people.alice, project=people.project, email="erin@example.org", role=Role.VIEWER)
+    exported = tmp_path / "vision.tar"
+    call_command("export_project", "vision", str(exported))
     tables = b"".join(content for name, content in contents_of(exported).items() if name.endswith(".jsonl"))
     assert b"example.org" not in tables
     assert b"md5$" not in tables
@@ -260,8 +267,6 @@ def test_directories_of_bytes_that_are_not_in_the_file_are_refused(exported: Pat
 
 
 def test_artifacts_come_along_with_ids_of_their_own_where_theirs_are_taken(people: Cast, tmp_path: Path) -> None:
-    from tests.cast import client_of
-
     api = client_of(people.alice)
     root = api.post("/v1/artifacts/", {"project": "vision", "data": {"b": 1, "a": [1.0]}}).json()
     child = api.post("/v1/artifacts/", {"parent_id": root["id"], "data": {"x": 1}}).json()
@@ -272,3 +277,23 @@ def test_artifacts_come_along_with_ids_of_their_own_where_theirs_are_taken(peopl
     assert list(copies[0].data) == ["b", "a"]
     assert copies[1].parent == copies[0]
     assert {one.pk for one in copies}.isdisjoint({root["id"], child["id"]})
+
+
+def test_what_was_purged_stays_a_number_and_a_digest_and_what_is_in_the_trash_stays_there(
+    people: Cast, tmp_path: Path
+) -> None:
+    model = people.project.models.get()
+    for n in range(2):
+        publish(people.alice, model, {"c": b"later %d" % n}, branch="trial")
+    second, fourth = (Version.objects.get(model=model, number=number) for number in (2, 4))
+    delete(actor=people.alice, row=second)
+    let_trash_days_pass(second)
+    collect()
+    delete(actor=people.alice, row=fourth)
+    call_command("export_project", "vision", str(tmp_path / "x.tar"))
+    call_command("import_project", str(tmp_path / "x.tar"), name="copy")
+    assert told("copy") == told("vision")
+    there = Version.objects.filter(model__project__name="copy").order_by("number")
+    assert [(one.trashed_at is not None, one.purged_at is not None) for one in there] == [
+        (False, False), (True, True), (False, False), (True, False), (False, False),
+    ]  # fmt: skip

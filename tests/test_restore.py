@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import io
+import json
 import os
 import random
 import shutil
@@ -207,6 +208,21 @@ def test_kills_leave_the_snapshot_before_and_an_empty_database(tmp_path: Path) -
         run_command("verify_blobs", data_dir=data, env=new)
         moved = restored(alice, stack.enter_context(running_server(there, **new)))
         assert history(moved) == history(alice)
+
+
+def test_backup_of_an_older_state_is_restored_there_and_migrated(tmp_path: Path) -> None:
+    backup, data = tmp_path / "backup", tmp_path / "there"
+    with ExitStack() as stack:
+        old, new = stack.enter_context(empty_database()), stack.enter_context(empty_database())
+        run_command("migrate", data_dir=tmp_path / "here", env=old)
+        run_command("backup", backup, data_dir=tmp_path / "here", env=old)
+        (manifest,) = backup.glob("snapshots/*/manifest.json")
+        said = json.loads(manifest.read_text())
+        newest = said["migrations"]["registry"].pop()
+        manifest.write_text(json.dumps(said))
+        assert "migrated further" in run_command("restore", backup, data_dir=tmp_path / "here", env=old, status=1)
+        run_command("restore", backup, data_dir=data, env=new)
+        assert f"[X] {newest}" in run_command("showmigrations", "registry", data_dir=data, env=new)
 
 
 def _kill_when(process: subprocess.Popen[str], place: Path, dice: random.Random) -> None:

@@ -24,6 +24,7 @@ from registry.services.alone import run_alone
 from registry.services.backup import Progress, Say
 from registry.services.table_rows import AT_ONCE, AT_ONCE_LARGE, LARGE, encode, one_moment
 
+ABOUT_ADDRESSES = ("member.invited", "invitation.withdrawn")  # their subject is somebody's
 USERS = frozenset({"actor_id", "author_id", "created_by_id", "set_by_id", "trashed_by_id", "user_id"})
 
 
@@ -99,7 +100,7 @@ def _rows_of(project: Project, using: str) -> dict[str, Q]:
         "registry.refmove": of_model,
         "registry.metric": of_version,
         "registry.artifact": of_project,
-        "registry.event": of_project,
+        "registry.event": of_project & ~Q(action__in=ABOUT_ADDRESSES),
     }
 
 
