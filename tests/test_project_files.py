@@ -120,7 +120,15 @@ def test_file_is_for_its_owner_alone_and_is_not_written_over(exported: Path) -> 
         call_command("export_project", "vision", str(exported))
     with pytest.raises(CommandError, match="no project"):
         call_command("export_project", "nothing", str(exported.with_name("other")))
-    assert [path.name for path in exported.parent.glob("*") if "part" in path.name] == []
+
+
+def test_what_a_killed_export_left_is_in_nobodys_way(exported: Path) -> None:
+    exported.unlink()
+    exported.with_name(".vision.tar.part").write_bytes(b"half")
+    exported.with_name(".vision.tar.tables").mkdir()
+    call_command("export_project", "vision", str(exported))
+    assert list(exported.parent.glob(".vision*")) == []
+    assert contents_of(exported)
 
 
 def test_damaged_bytes_are_not_exported(people: Cast, tmp_path: Path) -> None:

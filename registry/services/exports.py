@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +45,12 @@ def export_project(*, name: str, path: Path, say: Say) -> Report:
     """Write a project's file. Raises Unfit (no such project, a file that is there already, damaged bytes), Conflict."""
     if path.exists():
         raise Unfit(f"{path} is there already. Name another file.")
-    part = path.with_name(f".{path.name}.part")
-    with run_alone("collect"), tempfile.TemporaryDirectory(dir=path.parent) as spool:
-        snapshot = _write_tables(name, Path(spool))
-        connections.release()
+    part, spool = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.tables")
+    with run_alone("collect"):
         try:
+            _remove(part, spool)  # of a run that was killed
+            snapshot = _write_tables(name, spool)
+            connections.release()
             with part.open("xb") as file:
                 os.fchmod(file.fileno(), 0o600)
                 report = _write_tar(snapshot, file, Progress(say, "exporting"))
@@ -58,8 +59,13 @@ def export_project(*, name: str, path: Path, say: Say) -> Report:
             part.rename(path)
             storage.sync_directory(path.parent)
         finally:
-            part.unlink(missing_ok=True)
+            _remove(part, spool)
     return report
+
+
+def _remove(part: Path, spool: Path) -> None:
+    part.unlink(missing_ok=True)
+    shutil.rmtree(spool, ignore_errors=True)
 
 
 def _write_tables(name: str, spool: Path) -> Snapshot:

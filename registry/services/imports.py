@@ -88,7 +88,7 @@ def import_project(*, path: Path, name: str = "", owner: str = "", say: Say) -> 
     (another_run); then there is nothing of the project.
     """
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
-    with run_alone("collect"), tempfile.TemporaryDirectory(dir=settings.INCOMING_DIR) as spool:
+    with run_alone("collect"), tempfile.TemporaryDirectory(dir=settings.INCOMING_DIR, suffix=".part") as spool:
         snapshot, found = project_files.unpack(path, Path(spool))
         say("the file is whole; checking its digests")
         Check(snapshot, found).everything()
