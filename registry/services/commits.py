@@ -86,7 +86,7 @@ def _note_use(digests: list[str]) -> None:
 def write_version(*, actor: User, model: RegisteredModel, commit: Commit) -> Version:
     """Add a version on its branch, which moves to it. In the caller's transaction, on a model from `lock_model`."""
     version = _insert(actor, model, commit)
-    _write_occurrences(version, commit.parents[0] if commit.parents else None)
+    write_occurrences(version, commit.parents[0].tree_id if commit.parents else None)
     move = refs.Move(Ref.Kind.BRANCH, commit.branch, str(version.number), comment=version.title[:1000])
     refs.place(actor=actor, version=version, move=move, told=True)
     events.record(
@@ -141,9 +141,10 @@ def _count_on(model: int, number: int, now: datetime) -> tuple[QuerySet[Register
     return RegisteredModel.objects.filter(pk=model), {"last_number": number, "updated_at": now}
 
 
-def _write_occurrences(version: Version, parent: Version | None) -> None:
+def write_occurrences(version: Version, before: str | None) -> None:
+    """Write where content stands that a version brought, beside the tree of its first parent. In its transaction."""
     # Held: what is read here is what the occurrences will name, and the collector must not take it in between.
-    places = trees.brought(Tree.objects.held_contents_of, version.tree_id, parent.tree_id if parent else None)
+    places = trees.brought(Tree.objects.held_contents_of, version.tree_id, before)
     rows: Iterable[Occurrence] = (
         Occurrence(model_id=version.model_id, path=place.path, digest=place.entry.digest, first_version=version)
         for place in places
