@@ -14,6 +14,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import Q
 from django.utils import timezone
 
 from registry import connections
@@ -39,7 +40,7 @@ class _Lease:
         self.until = _deadline()
         rows = Upload.objects.filter(pk=upload.pk, offset=offset, stored_at=None)
         self.after_another = not rows.filter(leased_until=None).update(leased_until=self.until)
-        if self.after_another and not rows.filter(leased_until__lte=timezone.now()).update(leased_until=self.until):
+        if self.after_another and not rows.filter(_over()).update(leased_until=self.until):
             raise _refused(upload, offset)
         self._renewed = time.monotonic()
 
@@ -96,6 +97,12 @@ class _Lease:
 
 def _deadline() -> datetime:
     return timezone.now() + settings.UPLOAD_LEASE
+
+
+def _over() -> Q:
+    """Leases that ran out, and those that nobody takes so far ahead: from before the clock was set back."""
+    now = timezone.now()
+    return Q(leased_until__lte=now) | Q(leased_until__gt=now + 2 * settings.UPLOAD_LEASE)
 
 
 def append(*, upload: Upload, offset: int, chunks: Iterable[bytes]) -> Upload:
