@@ -21,6 +21,7 @@ BYTES = {"Content-Type": "application/octet-stream"}
 PART = {"Content-Type": "application/offset+octet-stream"}
 BROKEN = (OSError, http.client.HTTPException)
 EXCUSED = frozenset({423, 502, 503, 504, 507})  # locked by who was killed; away, busy or full
+REFUSED = frozenset({(400,), (410,)})  # the same again would be answered the same
 PAUSE = 0.05  # seconds before who was refused asks again
 
 Files = dict[str, str]  # path → SHA-256
@@ -38,7 +39,7 @@ class Record:
     published: dict[str, tuple[int, str]] = field(default_factory=dict)  # message → number and digest, as told
     stored: dict[str, int] = field(default_factory=dict)  # SHA-256 → size, told to be stored
     parts: dict[str, int] = field(default_factory=dict)  # address of an upload → bytes told to be safe
-    aliases: dict[str, list[int]] = field(default_factory=dict)  # alias → where it stands, or may stand by now
+    aliases: dict[str, list[int]] = field(default_factory=dict)  # alias → versions that it may stand at (404: nowhere)
     surprises: list[str] = field(default_factory=list)  # answers that nothing excuses
     cut: int = 0  # requests whose connection broke
     excused: int = 0
@@ -61,7 +62,7 @@ class Client:
     record: Record
     dice: random.Random
     stop: threading.Event
-    largest: int = 200_000
+    also_excused: Sequence[str] = ()
     turn: int = 0
 
     def run(self) -> None:
@@ -113,7 +114,7 @@ class Client:
     def move_alias(self) -> None:
         if told := list(self.record.published.values()):
             name, number = f"alias-{self.number}", self.dice.choice(told)[0]
-            self.record.aliases.setdefault(name, []).append(number)
+            self.record.aliases.setdefault(name, [404]).append(number)
             self.call("PUT", f"{MODEL}/aliases/{name}/", {"revision": str(number)})
             self.record.aliases[name] = [number]
 
@@ -136,12 +137,12 @@ class Client:
         return f"{parts.path}?{parts.query}" if parts.path else ""
 
     def insist(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
-        """Ask until an answer comes; None when told to stop before."""
+        """Ask until an answer comes; None when refused for good, or told to stop before."""
         while True:
             try:
                 return self.call(method, path, body, headers)
-            except (Excused, *BROKEN):
-                if self.stop.wait(PAUSE):
+            except (Excused, *BROKEN) as error:
+                if self.stop.wait(PAUSE) or error.args[:1] in REFUSED:
                     return None
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
@@ -155,12 +156,16 @@ class Client:
         if status < 300:
             return answer
         self.record.excused += 1
-        if status not in EXCUSED:
+        if status not in EXCUSED and code_of(answer) not in self.also_excused:
             self.record.surprises.append(f"{method} {path} answered {status}: {answer!r:.300}")
-        raise Excused
+        raise Excused(status)
 
-    def content(self, largest: int = 0) -> bytes:
-        return self.dice.randbytes(self.dice.randint(1, largest or self.largest))
+    def content(self, largest: int = 200_000) -> bytes:
+        return self.dice.randbytes(self.dice.randint(1, largest))
+
+
+def code_of(answer: Any) -> str:
+    return answer["error"]["code"] if isinstance(answer, dict) and "error" in answer else ""
 
 
 @contextmanager
@@ -172,13 +177,13 @@ def clients_at_work(
     record: Record | None = None,
     block: int = 0,
     clients: int = 4,
-    largest: int = 200_000,
+    also_excused: Sequence[str] = (),
 ) -> Iterator[Record]:
     """Let clients work until the block ends; give their record. It goes on in another `block` of work."""
     record = record or Record()
     stop = threading.Event()
     crew = [
-        Client(block * clients + n, person, list(servers), record, random.Random(dice.random()), stop, largest)
+        Client(block * clients + n, person, list(servers), record, random.Random(dice.random()), stop, also_excused)
         for n in range(clients)
     ]
     threads = [threading.Thread(target=client.run) for client in crew]
