@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 # A store that does not answer is said to be away after some seconds, and tried again by whoever asked.
 PATIENCE = Config(
     connect_timeout=4,
-    read_timeout=30,
+    read_timeout=20,
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=64,
     # What we know is better than CRCs: the SHA-256 of whole files.
