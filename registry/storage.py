@@ -19,13 +19,15 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage, storages
 
 from registry.digests import CHUNK, SHA256, chunks_of
-from registry.stores.bucket import bucket_of
-from registry.stores.contract import OUT_OF_SPACE, Lost, Store, Stored, Unavailable, key_of
+from registry.stores.bucket import Bucket, bucket_of
+from registry.stores.contract import OUT_OF_SPACE, Lost, Piece, Shared, Store, Stored, Unavailable, key_of
 from registry.stores.disk import Disk, sync_directory
 
 __all__ = [
     "OUT_OF_SPACE",
     "Lost",
+    "Piece",
+    "Shared",
     "Slice",
     "Stored",
     "Unavailable",
@@ -106,6 +108,12 @@ def stored() -> Iterator[Stored]:
 def is_there() -> bool:
     """Whether the place of all bytes is there at all: a volume that is not mounted is no loss of files."""
     return _store().is_there()
+
+
+def shared() -> Shared | None:
+    """Return the store where all replicas share it; None where it is a disk."""
+    store = _store()
+    return store if isinstance(store, Bucket) else None
 
 
 def check() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -16,10 +17,10 @@ from django.utils import timezone
 
 from registry import connections
 from registry.errors import Conflict, Gone, Invalid, Locked, TooLarge
-from registry.incoming import Partial, forget_partial
 from registry.models import Upload
+from registry.partials import InPieces, Partial, forget_partial, partial_of
 from registry.services import uploads
-from registry.storage import Lost
+from registry.storage import Lost, Unavailable
 
 COMMITTED_AFTER = 64 * 2**20  # bytes
 
@@ -37,20 +38,24 @@ class _Lease:
             raise _refused(upload, offset)
         self._renewed = time.monotonic()
 
-    def hold(self, partial: Partial) -> None:
+    def hold(self, partial: Partial | InPieces) -> None:
         """Return when the next bytes may be written; commits and renews where it is time to."""
         if partial.size - self.committed >= COMMITTED_AFTER:
             self.commit(partial)
         elif time.monotonic() - self._renewed >= settings.UPLOAD_LEASE.total_seconds() / 4:
             self._update(_deadline())
 
-    def commit(self, partial: Partial, *, and_end: bool = False) -> None:
+    def commit(self, partial: Partial | InPieces, *, and_end: bool = False) -> None:
         """Sync what came, and write down how much that is; `and_end`: let the next sender in."""
         partial.sync()
-        self._update(None if and_end else _deadline(), offset=partial.size)
+        self._update(None if and_end else _deadline(), **partial.noted())
         self.committed = partial.size
 
-    def _update(self, until: datetime | None, **also: int) -> None:
+    def end(self) -> None:
+        """Let the next sender in, at what was committed."""
+        self._update(None)
+
+    def _update(self, until: datetime | None, **also: Any) -> None:
         rows = Upload.objects.filter(pk=self.upload.pk, leased_until=self.until)
         mine = rows.update(leased_until=until, **also)
         connections.release()
@@ -73,27 +78,32 @@ def append(*, upload: Upload, offset: int, chunks: Iterable[bytes]) -> Upload:
     if upload.stored_at and offset == upload.size:
         return upload  # the answer to the last part was lost
     lease = _Lease(upload, offset)
+    upload.refresh_from_db(fields=["pieces"])  # now nobody else adds to them
     connections.release()
     partial = _open(upload, offset)
     try:
         _write(partial, lease, chunks)
         upload.offset = partial.size
+        upload.pieces = partial.noted().get("pieces", [])
         if partial.size == upload.size:
             _finish(upload, partial, lease)
+    except Unavailable:
+        lease.end()
+        raise
     finally:
         partial.close()
     return upload
 
 
-def _open(upload: Upload, offset: int) -> Partial:
+def _open(upload: Upload, offset: int) -> Partial | InPieces:
     try:
-        return Partial(str(upload.pk), offset=offset, limit=upload.size)
+        return partial_of(str(upload.pk), offset=offset, pieces=upload.pieces, limit=upload.size)
     except Lost:
-        Upload.objects.filter(pk=upload.pk).update(offset=0, leased_until=None)
+        _begin_anew(upload)
         raise _mismatch(0) from None
 
 
-def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
+def _write(partial: Partial | InPieces, lease: _Lease, chunks: Iterable[bytes]) -> None:
     try:
         for chunk in chunks:
             lease.hold(partial)
@@ -103,7 +113,7 @@ def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
         raise Invalid(
             "size_mismatch", f"{partial.limit:,} bytes were announced and more came. Ask for a new upload, or send all."
         ) from None
-    except (Conflict, Gone):
+    except (Conflict, Gone, Unavailable):
         raise  # somebody else writes now, or the upload was cancelled: nothing of ours is to be committed
     except BaseException:
         lease.commit(partial, and_end=True)
@@ -111,15 +121,22 @@ def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
     lease.commit(partial, and_end=partial.size < partial.limit)
 
 
-def _finish(upload: Upload, partial: Partial, lease: _Lease) -> None:
-    partial.hash_again(meanwhile=lambda: lease.hold(partial))  # a large file takes longer than a lease lasts
+def _finish(upload: Upload, partial: Partial | InPieces, lease: _Lease) -> None:
     try:
+        partial.hash_again(meanwhile=lambda: lease.hold(partial))  # a large file takes longer than a lease lasts
         partial.check(sha256=upload.sha256, size=upload.size)
+    except FileNotFoundError:  # a piece is gone
+        _begin_anew(upload)
+        raise _mismatch(0) from None
     except Invalid:
-        Upload.objects.filter(pk=upload.pk).update(offset=0, leased_until=None)
-        forget_partial(str(upload.pk))
+        _begin_anew(upload)
         raise
     uploads.finish(upload=upload, incoming=partial)
+
+
+def _begin_anew(upload: Upload) -> None:
+    Upload.objects.filter(pk=upload.pk).update(offset=0, pieces=[], leased_until=None)
+    forget_partial(str(upload.pk), upload.pieces)
 
 
 def _refused(upload: Upload, offset: int) -> Conflict | Gone | Locked:

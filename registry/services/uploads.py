@@ -15,9 +15,10 @@ from accounts.models import User
 from registry import connections
 from registry.digests import EMPTY, SHA256
 from registry.errors import Gone, Invalid, StorageFull, TooLarge
-from registry.incoming import Incoming, forget_partial, free_bytes
+from registry.incoming import Incoming, free_bytes
 from registry.models import Blob, Project, RegisteredModel, Upload
 from registry.models.content import UploadQuerySet
+from registry.partials import forget_partial
 from registry.permissions import Action, require
 from registry.services import blobs
 
@@ -145,9 +146,11 @@ def receive(*, upload: Upload, chunks: Iterable[bytes]) -> Upload:
 def finish(*, upload: Upload, incoming: Incoming) -> Upload:
     """Store the bytes of an upload that are all there and checked: the blob, and then the upload's row."""
     blob = blobs.keep(incoming=incoming)
-    forget_partial(str(upload.pk))
-    upload.sha256, upload.offset, upload.stored_at = blob.pk, blob.size, timezone.now()
-    found = {"sha256": upload.sha256, "offset": upload.offset, "stored_at": upload.stored_at, "leased_until": None}
+    forget_partial(str(upload.pk), upload.pieces)
+    upload.sha256, upload.offset, upload.stored_at, upload.pieces = blob.pk, blob.size, timezone.now(), []
+    found = {name: getattr(upload, name) for name in ("sha256", "offset", "stored_at", "pieces")} | {
+        "leased_until": None
+    }
     if not Upload.objects.filter(pk=upload.pk).update(**found):
         raise said_cancelled()
     return upload
@@ -180,7 +183,7 @@ def cancel(*, upload: Upload) -> None:
     name = str(upload.pk)
     with transaction.atomic():
         upload.delete()
-    forget_partial(name)
+    forget_partial(name, upload.pieces)
 
 
 def sign(upload: Upload) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import io
+import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, cached_property
@@ -19,8 +20,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from registry.digests import base64_of, chunks_of, digest_stream
-from registry.stores.contract import Stored, key_of
-from registry.stores.objects import Ranges, Stream, said_clearly
+from registry.stores.contract import Piece, Stored, key_of
+from registry.stores.objects import Ranges, Stream, Window, said_clearly
 
 REQUESTS_AT_ONCE = 8  # for the files of packs
 READ_AT_ONCE = 128 * 1024  # of an object of which only parts are read
@@ -128,6 +129,26 @@ class Bucket:
         with said_clearly():
             self.client.head_bucket(Bucket=self.name)
 
+    # --- Pieces of uploads
+
+    def keep_piece(self, upload: str, source: Path, *, start: int, length: int) -> str:
+        """Keep some bytes of a file; return the name of the piece. No two are alike: a sender that was late harms none."""
+        name = f"{start:015d}-{secrets.token_hex(8)}"
+        with Window(source, start=start, length=length) as window, said_clearly():
+            self.client.put_object(Body=window, ContentLength=length, **self.place(f"incoming/{upload}/{name}"))
+        return name
+
+    def open_piece(self, upload: str, name: str) -> BinaryIO:
+        return self.open_object(f"incoming/{upload}/{name}")
+
+    def forget_piece(self, upload: str, name: str) -> None:
+        self.delete_object(f"incoming/{upload}/{name}")
+
+    def pieces(self) -> Iterator[Piece]:
+        for path, size, written_at in self.objects("incoming/"):
+            _, upload, name = path.split("/", 2)
+            yield Piece(upload, name, size, written_at)
+
     # --- Objects by name
 
     def send(self, source: Path, name: str, digest: str) -> bool:
@@ -168,10 +189,6 @@ class Bucket:
 
     def open_object(self, name: str, *, start: int = 0, length: int | None = None) -> BinaryIO:
         return Stream(self.client, self.place(name), start=start, length=length)  # type: ignore[return-value]
-
-    def put_stream(self, stream: BinaryIO, name: str) -> None:
-        with said_clearly():
-            self.client.upload_fileobj(stream, **self.place(name), Config=IN_PARTS)
 
     def copy(self, source: str, target: str) -> None:
         with said_clearly():

@@ -30,6 +30,16 @@ class Stored:
     written_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of an upload on its way: bytes that came together, and when they were written (seconds)."""
+
+    upload: str
+    name: str
+    size: int
+    written_at: float
+
+
 class Store(Protocol):
     """Blobs by their digest. Raises FileNotFoundError for what is not there, Unavailable when it cannot tell."""
 
@@ -44,6 +54,15 @@ class Store(Protocol):
     def stored(self) -> Iterator[Stored]: ...
     def is_there(self) -> bool: ...
     def check(self) -> None: ...
+
+
+class Shared(Store, Protocol):
+    """A store that all replicas share, which keeps uploads on their way as well: pieces `incoming/<upload>/<name>`."""
+
+    def keep_piece(self, upload: str, source: Path, *, start: int, length: int) -> str: ...
+    def open_piece(self, upload: str, name: str) -> BinaryIO: ...
+    def forget_piece(self, upload: str, name: str) -> None: ...
+    def pieces(self) -> Iterator[Piece]: ...
 
 
 def key_of(digest: str) -> str:

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from boto3.exceptions import S3UploadFailedError
@@ -36,6 +37,40 @@ def said_clearly() -> Iterator[None]:
 def _unavailable() -> Unavailable:
     said = "The store of the files does not answer as it should. Nothing was changed; try again in a moment."
     return Unavailable("storage_unavailable", said)
+
+
+class Window(io.RawIOBase):
+    """`length` bytes of a file from `start`, as a file of their own: what is sent may be sent again."""
+
+    def __init__(self, source: Path, *, start: int, length: int) -> None:
+        self._file = source.open("rb")
+        self._start = start
+        self._length = length
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._length}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), max(0, self._length - self._at))
+        piece = os.pread(self._file.fileno(), wanted, self._start + self._at)
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class Stream(io.RawIOBase):
