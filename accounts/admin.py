@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from accounts.errors import Refusal
 from accounts.models import AccessToken, Name, SignIn, User
 from accounts.services import access_tokens, groups, passwords, sign_ins, users
+from accounts.user_agents import friendly_name
 from accounts.web.forms import show_refusal
 
 
@@ -185,7 +186,7 @@ class AccessTokenAdmin(ReadOnlyAdmin):
 
 @admin.register(SignIn)
 class SignInAdmin(ReadOnlyAdmin):
-    list_display = ["user", "kind", "created_at", "refreshed_at", "expires_at", "revoked_at", "address", "user_agent"]
+    list_display = ["user", "kind", "created_at", "refreshed_at", "expires_at", "revoked_at", "address", "program"]
     list_filter = ["kind", ("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email", "address"]
@@ -194,6 +195,10 @@ class SignInAdmin(ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         return [name for name in super().get_readonly_fields(request, obj) if name != "refresh_id"]
+
+    @admin.display(description="program")
+    def program(self, sign_in: SignIn) -> str:
+        return friendly_name(sign_in.user_agent)
 
     @admin.action(description="End these sign-ins", permissions=["change"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[SignIn]) -> None:

@@ -38,6 +38,7 @@ RESERVED_NAMES = frozenset(
         "auth",
         "branch",
         "branches",
+        "client",
         "commit",
         "commits",
         "compare",
@@ -117,7 +118,8 @@ def validate_name(name: str) -> None:
             code="invalid_name",
         )
     if name in RESERVED_NAMES:
-        raise ValidationError(f"“{name}” is a word of the site's addresses. Choose another name.", code="reserved_name")
+        said = f"“{name}” is a word of the site's addresses. Choose another name, “{name}-1” say."
+        raise ValidationError(said, code="reserved_name")
 
 
 class NameQuerySet(models.QuerySet["Name"]):

@@ -62,7 +62,8 @@ def write(user: User, model: RegisteredModel, head: Version | None, numbers: ran
     Tree.objects.bulk_create([tree for tree, _, _ in drafts], ignore_conflicts=True)
     versions = Version.objects.bulk_create([version for _, version, _ in drafts])
     line = [*([head] if head else []), *versions]
-    links = [VersionParent(version=child, parent=parent) for parent, child in pairwise(line)]
+    root = versions[0] if head is None else model.versions.earliest("number")
+    links = [VersionParent(version=child, parent=parent, strand=root.pk) for parent, child in pairwise(line)]
     VersionParent.objects.bulk_create(links)
     Occurrence.objects.bulk_create(
         [

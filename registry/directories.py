@@ -102,13 +102,14 @@ def figures(content: bytes) -> tuple[int, int]:
 def differing(old: bytes, new: bytes) -> tuple[Directory, Directory]:
     """Return what stands in one of two directories only, or is another in each: as in the old, and as in the new one."""
     start, end = _common_ends(old, new)
-    before, after = (set(content[start : len(content) - end].split(b"\n")) for content in (old, new))
-    return _in_order(before - after), _in_order(after - before)
+    before, after = (content[start : len(content) - end].split(b"\n") for content in (old, new))
+    return _without(before, set(after)), _without(after, set(before))
 
 
-def _in_order(lines: set[bytes]) -> Directory:
-    found = sorted((entry_of(line.decode()) for line in lines if line), key=lambda entry: entry.name)
-    return {entry.name: entry for entry in found}
+def _without(lines: list[bytes], others: set[bytes]) -> Directory:
+    """Return the entries of those lines that others have not, in their order."""
+    left = [line for line in lines if line not in others]
+    return decode(b"\n".join([*left, b""])) if left else {}
 
 
 def _common_ends(old: bytes, new: bytes) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""Tables (“DataFrames”) in three forms: CSV, Parquet, and records in JSON. Pure: from a stream to a stream.
+"""Tables (“DataFrames”) as CSV and as records in JSON. Pure: from a stream to a stream. Parquet is read in registry.parquet.
 
-Nothing is held whole: rows come out as they are read. Parquet needs pyarrow, which is not always installed.
+Nothing is held whole: rows come out as they are read.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9
 MOST_LINE_CHARACTERS = 2**20
 MOST_ROW_CHARACTERS = 4 * 2**20
 MOST_COLUMNS = 10_000
-MOST_GROUP_BYTES = 256 * 2**20  # of a Parquet file: it is read by row groups
-BATCH_ROWS = 1000
 
 Row = Sequence[Any]
 Table = tuple[list[str], Iterator[Row]]  # the names of the columns, and the rows
@@ -70,7 +68,7 @@ def from_csv(stream: BinaryIO) -> Table:
     """
     lines = _Lines(stream)
     reader = csv.reader(lines, strict=True)
-    columns = _columns(_next_row(reader, lines) or [])
+    columns = named_columns(_next_row(reader, lines) or [])
     return columns, _csv_rows(reader, lines, len(columns))
 
 
@@ -98,31 +96,6 @@ def _cell(text: str) -> Any:
     return _Number(text) if NUMBER.fullmatch(text) and math.isfinite(float(text)) else text
 
 
-def from_parquet(stream: BinaryIO, *, most_group_bytes: int = MOST_GROUP_BYTES) -> Table:
-    """Read Parquet by row groups. Raises NoReader without pyarrow, NoTable for what is no Parquet or would not fit."""
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise NoReader from None
-    try:
-        file = parquet.ParquetFile(stream, thrift_string_size_limit=2**24, thrift_container_size_limit=10**6)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise NoTable(f"pyarrow says: {error}") from error
-    about = file.metadata
-    if max((about.row_group(n).total_byte_size for n in range(about.num_row_groups)), default=0) > most_group_bytes:
-        raise NoTable(f"a row group is larger than the {most_group_bytes:,} bytes that are read at once")
-    return _columns(file.schema_arrow.names), _parquet_rows(file, pyarrow.ArrowException)
-
-
-def _parquet_rows(file: Any, failure: type[Exception]) -> Iterator[Row]:
-    try:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    except (failure, OSError, ValueError) as error:
-        raise NoTable(f"pyarrow says: {error}") from error
-
-
 def from_json(value: Any) -> Table:
     """Read {"columns": [...], "data": [[...], ...]}, or a list of records whose keys are the columns."""
     if isinstance(value, Mapping):
@@ -130,14 +103,15 @@ def from_json(value: Any) -> Table:
         rows = isinstance(data, list) and all(isinstance(row, list) for row in data)
         if not isinstance(columns, list) or not rows or any(len(row) != len(columns) for row in data):  # type: ignore[union-attr]
             raise NoTable("`columns` and `data` are needed: names, and rows with a value for each")
-        return _columns(columns), iter(data)  # type: ignore[arg-type]
+        return named_columns(columns), iter(data)  # type: ignore[arg-type]
     if not isinstance(value, list) or not all(isinstance(record, Mapping) for record in value):
         raise NoTable("a list of records, or an object with `columns` and `data`, is needed")
     columns = list(dict.fromkeys(name for record in value for name in record))
-    return _columns(columns), ([record.get(name) for name in columns] for record in value)
+    return named_columns(columns), ([record.get(name) for name in columns] for record in value)
 
 
-def _columns(names: Sequence[Any]) -> list[str]:
+def named_columns(names: Sequence[Any]) -> list[str]:
+    """Return the names of a table's columns; NoTable for too many, and for two that are the same."""
     if len(names) > MOST_COLUMNS:
         raise NoTable(f"there are more than {MOST_COLUMNS:,} columns")
     if not all(isinstance(name, str) for name in names):
@@ -162,7 +136,7 @@ def to_json(table: Table) -> Iterator[bytes]:
 def _json(value: Any) -> str:
     if isinstance(value, _Number):
         return value.text
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
 
 def to_csv(table: Table) -> Iterator[bytes]:

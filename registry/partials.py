@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,11 +25,13 @@ Pieces = Sequence[tuple[str, int]]  # name and size
 class Partial(Incoming):
     """The file of an upload whose bytes come in parts. It stays between them, cut to the bytes that are known to be safe.
 
-    Its digest is there only behind `hash_again`, unless it came in one part.
+    Its digest is there only behind `hash_again`, unless it came in one part. `after_another`: who wrote before may still
+    have it open, and write late; then this becomes another file, out of its reach.
     """
 
-    def __init__(self, name: str, *, offset: int, limit: int) -> None:
+    def __init__(self, name: str, *, offset: int, limit: int, after_another: bool = False) -> None:
         self.name = name
+        self._after_another = after_another
         super().__init__(limit=limit)
         if os.fstat(self._file.fileno()).st_size < offset:
             self._file.close()
@@ -34,10 +39,12 @@ class Partial(Incoming):
         self._file.truncate(offset)
         self._file.seek(offset)
         self.size = self._written_back = offset
-        self.in_one_part = offset == 0
+        self.in_one_part = offset == 0 and not after_another
 
     def _open(self) -> tuple[int, Path]:
         path = partial_path(self.name)
+        if _stands_in_store(path) or (self._after_another and _is_open(path)):
+            _copy_anew(path)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), path
 
     def write(self, chunk: bytes) -> None:
@@ -129,14 +136,42 @@ class InPieces(Incoming):
         self.discard()
 
 
-def partial_of(name: str, *, offset: int, pieces: Pieces, limit: int) -> Partial | InPieces:
+def partial_of(
+    name: str, *, offset: int, pieces: Pieces, limit: int, after_another: bool = False
+) -> Partial | InPieces:
     """Open what came of an upload, to go on at the offset that its row says; Lost when the bytes before are not there."""
     store = storage.shared()
     if store is None:
-        return Partial(name, offset=offset, limit=limit)
+        return Partial(name, offset=offset, limit=limit, after_another=after_another)
     if sum(size for _, size in pieces) != offset:
         raise Lost(errno.ENOENT, "the bytes that had come were left on another machine", name)
     return InPieces(name, pieces=pieces, limit=limit, store=store)
+
+
+def _stands_in_store(path: Path) -> bool:
+    """Whether a file got its key already (and its row was not written): what stands in the store nobody may write."""
+    return path.is_file() and path.stat().st_nlink > 1
+
+
+def _is_open(path: Path) -> bool:
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _copy_anew(path: Path) -> None:
+    """Let a name stand for a file of its own with the same bytes."""
+    draft = path.with_suffix(f"{path.suffix}.{secrets.token_hex(4)}")
+    try:
+        shutil.copyfile(path, draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())  # it takes the place of bytes that are known to be safe
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def partial_path(name: str) -> Path:

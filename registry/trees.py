@@ -364,9 +364,10 @@ def _differences(load: LoadAll, base: str | None, head: str | None) -> Iterator[
             went, came = differing(_content(contents, old), _content(contents, new))
             for name in sorted(went.keys() | came.keys()):
                 was, now, path = went.get(name), came.get(name), f"{where}{name}"
-                if _file(was) or _file(now):
-                    yield Difference(path, _file(was), _file(now))
-                if _directory(was) or _directory(now):
+                files = _file(was), _file(now)
+                if files[0] or files[1]:
+                    yield Difference(path, *files)
+                if files != (was, now):  # one of them is a directory
                     below.append((f"{path}/", _directory(was), _directory(now)))
         level = below
 

@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from rest_framework.test import APIClient
 
+from registry.models import RegisteredModel
 from tests.burying import let_sealed_rows_go
 from tests.cast import Cast, make_cast
 from tests.client_home import own_home as own_home
@@ -70,6 +71,12 @@ def in_bucket(s3: S3, settings) -> S3:
     blobs = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": storage_options(s3.url)}
     settings.STORAGES = {**settings.STORAGES, "blobs": blobs}
     return s3
+
+
+@pytest.fixture
+def model(cast: Cast) -> RegisteredModel:
+    """vision/classifier, without a version; a module that needs more of it has a `model` of its own."""
+    return cast.model()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import timedelta
 
@@ -15,6 +14,7 @@ from accounts.models import AccessToken, User
 from accounts.services import users
 from accounts.services.access_tokens import create_access_token
 from tests.cast import PASSWORD, make_user
+from tests.reading import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -192,7 +192,3 @@ def test_many_tokens_cost_as_many_queries_as_one(browser, django_assert_num_quer
         create_access_token(actor=alice, name=f"token {n}", scope="read")
     with django_assert_num_queries(4):  # session, user, tokens, projects to choose from
         browser.get("/account/tokens/")
-
-
-def text_of(response) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", response.content.decode())).split())

@@ -148,6 +148,13 @@ def test_createsuperuser_without_questions_refuses_a_weak_password(db, monkeypat
     assert not User.objects.exists()
 
 
+def test_createsuperuser_suggests_another_name_for_a_reserved_one(db, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "correct horse battery")
+    with pytest.raises(CommandError, match=r"“root” is a word .* “root-1” say"):
+        call_command("createsuperuser", "--noinput", email="alice@example.org", username="root")
+    call_command("createsuperuser", "--noinput", email="alice@example.org", username="root-1", verbosity=0)
+
+
 def test_createsuperuser_without_questions_takes_a_good_password(db, monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     call_command("createsuperuser", "--noinput", email="alice@example.org", username="alice", verbosity=0)

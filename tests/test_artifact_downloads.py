@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from registry import frames
 from registry.models import Artifact, Project, Visibility
+from registry.parquet import from_parquet
 from registry.services import artifacts
 from registry.services.projects import update_project
 from registry.services.recordings import Recording
@@ -372,8 +373,17 @@ def test_bytes_that_are_no_parquet(cast: Cast, content: bytes) -> None:
     assert body(get(cast, made)) == content
 
 
-def test_parquet_that_breaks_off_in_the_middle(cast: Cast, parquet: bytes) -> None:
+def test_parquet_whose_first_rows_cannot_be_read(cast: Cast, parquet: bytes) -> None:
     broken = parquet[:4] + bytes(len(parquet[4:200])) + parquet[200:]
+    refused(get(cast, kept(cast, broken, PARQUET), Accept=FRAME), 406, "conversion_not_available")
+
+
+def test_parquet_that_breaks_off_in_the_middle(cast: Cast) -> None:
+    file = io.BytesIO()
+    written = pytest.importorskip("pyarrow.parquet")
+    written.write_table(written.core.pa.table({"n": range(3000)}), file, row_group_size=1000)
+    second = written.ParquetFile(file).metadata.row_group(1).column(0).dictionary_page_offset
+    broken = file.getvalue()[:second] + bytes(200) + file.getvalue()[second + 200 :]
     response = get(cast, kept(cast, broken, PARQUET), Accept=FRAME)
     assert response.status_code == 200
     with pytest.raises(frames.NoTable):
@@ -382,4 +392,4 @@ def test_parquet_that_breaks_off_in_the_middle(cast: Cast, parquet: bytes) -> No
 
 def test_row_group_that_would_not_fit_is_not_read(parquet: bytes) -> None:
     with pytest.raises(frames.NoTable, match="row group"):
-        frames.from_parquet(io.BytesIO(parquet), most_group_bytes=10)
+        from_parquet(io.BytesIO(parquet), most_group_bytes=10)

@@ -20,11 +20,6 @@ JSON = "application/json"
 
 
 @pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
-@pytest.fixture
 def sha(cast: Cast, model: RegisteredModel) -> str:
     """Bytes that bob has sent."""
     return send(cast.bob, model, b"hello")

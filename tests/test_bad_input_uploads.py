@@ -29,11 +29,6 @@ HELLO_SHA = hashlib.sha256(HELLO).hexdigest()
 OTHER_SHA = hashlib.sha256(b"other").hexdigest()
 
 
-@pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
 def offer(cast: Cast, **file: Any) -> dict[str, Any]:
     response = client_of(cast.bob).post(f"{BASE}/uploads/", [file])
     assert response.status_code == 200, response.json()

@@ -9,7 +9,12 @@ from django.core.management import load_command_class
 
 ROOT = Path(__file__).resolve().parent.parent
 MANUAL = (ROOT / "docs" / "deploy.md").read_text("utf-8")
-COMMANDS = [path.stem for path in (ROOT / "registry" / "management" / "commands").glob("[a-z]*.py")]
+COMMANDS = [
+    (app, path.stem)
+    for app in ("registry", "accounts")
+    for path in (ROOT / app / "management" / "commands").glob("[a-z]*.py")
+    if path.stem != "createsuperuser"  # Django's own
+]
 DJANGO = {
     "-h",
     "--version",
@@ -24,12 +29,12 @@ DJANGO = {
 
 
 def test_there_are_commands() -> None:
-    assert {"serve", "collect_garbage", "verify_blobs"} <= set(COMMANDS)
+    assert {"serve", "collect_garbage", "verify_blobs", "forget_sign_ins"} <= {command for _, command in COMMANDS}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_and_option_stands_in_the_manual(command: str) -> None:
+@pytest.mark.parametrize(("app", "command"), COMMANDS)
+def test_every_command_and_option_stands_in_the_manual(app: str, command: str) -> None:
     assert f"manage.py {command}" in MANUAL
-    parser = load_command_class("registry", command).create_parser("manage.py", command)
+    parser = load_command_class(app, command).create_parser("manage.py", command)
     options = {action.option_strings[0] for action in parser._actions if action.option_strings}
     assert {option for option in options - DJANGO if option not in MANUAL} == set()

@@ -25,11 +25,6 @@ BASE = "/v1/projects/vision/models/classifier/versions/"
 
 
 @pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
-@pytest.fixture
 def scans(cast: Cast) -> list[Version]:
     """Three versions of a dataset in the same project."""
     dataset = create_model(actor=cast.alice, project=cast.project, name="scans", kind="dataset")

@@ -34,11 +34,6 @@ from tests.housekeeping import (
 )
 
 
-@pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
 def version(number: int) -> Version:
     return Version.objects.select_related("model__project").get(number=number)
 

@@ -12,6 +12,7 @@ import numpy
 import pytest
 
 from registry.headers.formats import read_header
+from registry.headers.numpy import in_words
 from registry.headers.reading import MAX_TEXT, Header, Tensor
 from tests.model_files import (
     array,
@@ -290,3 +291,33 @@ def test_first_bytes_count_more_than_the_name() -> None:
 def test_deflated_entries_are_read_no_further_than_their_header() -> None:
     content = zipped({"a.npy": npy(described("'|u1'", "(20000000,)"), bytes(20_000_000))}, how=zipfile.ZIP_DEFLATED)
     assert read("x.npz", content).parameters == 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [
+        ("<f4", "float32"),
+        ("<f2", "float16"),
+        ("<i8", "int64"),
+        ("|u1", "uint8"),
+        (">u1", "uint8"),
+        ("|b1", "bool"),
+        ("<c16", "complex128"),
+        (">f8", "float64 (big-endian)"),
+        ("<M8[ns]", "datetime64[ns]"),
+        ("<m8[25s]", "timedelta64[25s]"),
+        ("<U5", "str[5]"),
+        ("|S12", "bytes[12]"),
+        ("|V3", "void[3]"),
+        ("{ä: <f4, b: {c: >i8, t: <M8[ns]}}", "{ä: float32, b: {c: int64 (big-endian), t: datetime64[ns]}}"),
+        ("{x<f4y: <i2}", "{x<f4y: int16}"),
+        ("object", "object"),
+        ("F32", "F32"),  # of safetensors, GGUF and ONNX, as they are called there
+        ("U8", "U8"),
+        ("Q4_K", "Q4_K"),
+        ("f4", "f4"),
+        ("<f4 ", "<f4 "),
+    ],
+)
+def test_types_of_numpy_in_words(dtype: str, words: str) -> None:
+    assert in_words(dtype) == words

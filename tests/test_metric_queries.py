@@ -14,7 +14,8 @@ from rest_framework.test import APIClient
 
 from registry.errors import Invalid
 from registry.models import Metric, RegisteredModel, Version
-from registry.models.metrics import FEW
+from registry.models.metrics import FEW, STRETCHES
+from registry.series import thin
 from registry.services import metrics
 from registry.services.metrics import Measured, log_metrics
 from tests.cast import Cast, client_of, publish
@@ -22,11 +23,6 @@ from tests.matchers import JUST_NOW, refused
 
 BASE = "/v1/projects/vision/models/classifier"
 VERSIONS = f"{BASE}/versions/"
-
-
-@pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
 
 
 @pytest.fixture
@@ -206,9 +202,34 @@ def test_filter_that_leaves_many(cast: Cast, model: RegisteredModel, dave: APICl
     assert [found["number"] for page in ranked for found in page] == [n for n in range(1, FEW + 62) if n != 7]
 
 
-def more(first: Version, count: int) -> None:
-    """More versions than there is time to publish: their loss is their number."""
-    model, start = first.model, first.number + 1
+def test_a_filter_takes_as_many_queries_whether_it_leaves_few_or_many(
+    cast: Cast, model: RegisteredModel, dave: APIClient
+) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert len(numbers(dave, **{"metric:loss__gt": "0", "metric:loss__lte": "9999", "author": "bob"})) > 1
+        return len(captured)
+
+    first = version(cast, model, loss=1.0)
+    version(cast, model, loss=2.0)
+    few = count()
+    more(first, FEW)
+    assert count() == few
+
+
+def test_the_narrowest_of_several_filters_is_searched(cast: Cast, model: RegisteredModel, dave: APIClient) -> None:
+    first = version(cast, model, loss=1.0)
+    version(cast, model, "alice", loss=0.5)
+    more(first, FEW + 60)
+    assert numbers(dave, **{"metric:loss__gt": "0", "metric:loss__lt": "4", "author": "alice"}) == [2]
+    assert numbers(dave, **{"metric:loss__gt": "0", "author": "alice", "order_by": "-metric:loss"}) == [2]
+    assert numbers(dave, **{"metric:loss__gt": "0", "metric:loss__lt": "4", "order_by": "metric:loss"}) == [2, 1, 3]
+
+
+def more(first: Version, count: int, loss: Any = float) -> None:
+    """More versions than there is time to publish; `loss`: a number, a text or None by their number."""
+    model = first.model
+    start = model.versions.latest("number").number + 1
     rows = [
         Version(
             **{name: getattr(first, name) for name in ("model", "tree_id", "author", "author_name", "branch")},
@@ -219,10 +240,15 @@ def more(first: Version, count: int) -> None:
         for number in range(start, start + count)
     ]
     made = Version.objects.bulk_create(rows)
+    found = [(one, loss(one.number)) for one in made]
     Metric.objects.bulk_create(
-        Metric(version=one, model=model, name="loss", value=one.number, latest=True, author=first.author)
-        for one in made
+        latest(Measured("loss", value).row(one, first.author)) for one, value in found if value is not None
     )
+
+
+def latest(metric: Metric) -> Metric:
+    metric.latest = True
+    return metric
 
 
 # --- Pages by a metric
@@ -259,6 +285,70 @@ def test_trashed_versions_are_nowhere(cast: Cast, model: RegisteredModel, dave: 
     assert [row["version"] for row in dave.get(f"{BASE}/metrics/?name=loss").json()["results"]] == [2]
     assert dave.get(f"{BASE}/metrics/?name=loss&points=9").json()["points"] == [{"version": 2, "value": 0.2}]
     assert [(row["name"], row["version"]) for row in dave.get(f"{BASE}/metrics/").json()["results"]] == [("loss", 2)]
+
+
+# --- One metric over all versions
+
+
+@pytest.mark.parametrize("most", [2, 4, 5, 40, 398, 10_000])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda n: n % 3,  # ties everywhere
+        lambda n: 1.0,
+        lambda n: n * 1.1,
+        lambda n: -n / 7,
+        lambda n: (n * 7919 % 1009) / 1009 if n % 50 else (1e300, -1e300, 0.0, -0.0, 5e-324)[n % 5],
+        lambda n: "a text" if n % 2 else n * 31 % 17 + 0.5,
+        lambda n: None if 60 < n < 900 else n * 31 % 17 + 0.5,  # whole stretches without the metric
+    ],
+    ids=["three values", "one value", "up", "down", "spikes", "texts between", "a gap"],
+)
+def test_one_metric_over_many_versions_is_what_thinning_one_by_one_gives(
+    cast: Cast, model: RegisteredModel, most: int, shape: Any
+) -> None:
+    first = version(cast, model)
+    publish(cast.bob, cast.model("other"), {"a": b"1"}, metrics=[Measured("loss", 99.0)])  # ids are not numbers
+    more(first, 999, shape)
+    gone = [2, 3, 500, 1000, *range(700, 730)]
+    Version.objects.filter(model=model, number__in=gone).update(trashed_at=timezone.now())
+    there = Metric.objects.filter(model=model, name="loss", latest=True, value__isnull=False)
+    there = there.exclude(version__number__in=gone).order_by("version_id")
+    points = [(row.version_id, row.value) for row in there]
+    expected = thin(points, first=points[0][0], last=points[-1][0], most=most)
+    number_of = dict(model.versions.values_list("pk", "number"))
+    found = Metric.objects.over_versions(model, "loss", most=most)
+    whole = points if len(points) <= most else expected.points
+    assert list(found.points) == [(number_of[pk], value) for pk, value in whole]
+    assert found.total == len(points)
+
+
+def test_one_metric_over_no_and_over_one_version(cast: Cast, model: RegisteredModel) -> None:
+    assert Metric.objects.over_versions(model, "loss", most=2).total == 0
+    version(cast, model, loss="a text")
+    assert Metric.objects.over_versions(model, "loss", most=2).points == []
+    version(cast, model, loss=0.25)
+    assert Metric.objects.over_versions(model, "loss", most=2).points == [(2, 0.25)]
+
+
+def test_postgresql_knows_how_few_stretches_there_are_and_reads_their_versions_once(
+    cast: Cast, model: RegisteredModel
+) -> None:
+    """Else it takes the looks into the index that follow for so many that it compiles them first, for half a second."""
+    if connection.vendor != "postgresql":
+        pytest.skip("about PostgreSQL's planner")
+    more(version(cast, model), 3000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        said = {"model": model.pk, "name": "loss", "first": 1, "span": 3001, "stretches": 100}
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {STRETCHES}", said)
+        plan = cursor.fetchone()[0][0]["Plan"]
+    assert plan["Plan Rows"] <= 100
+    assert len([part for part in parts_of(plan) if "Group Key" in part]) == 1
+
+
+def parts_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(part for below in plan.get("Plans", ()) for part in parts_of(below))]
 
 
 # --- The best

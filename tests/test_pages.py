@@ -15,6 +15,7 @@ import lmvp
 from registry.models import Invitation, Role
 from registry.services import members
 from tests.cast import PASSWORD, Cast, make_user
+from tests.reading import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +30,6 @@ def invited(cast: Cast, django_capture_on_commit_callbacks):
 
 def mailed_link(body: str) -> str:
     return re.search(r"http://localhost:8000(\S+)", body.split("pen this")[1])[1]
-
-
-def text_of(response) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", response.content.decode())).split())
 
 
 def test_the_invitation_says_what_it_is_for(client, invited):

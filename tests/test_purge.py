@@ -47,11 +47,6 @@ from tests.matchers import SHA256, refused
 MODEL = "/v1/projects/vision/models/classifier/"
 
 
-@pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
 def version(number: int) -> Version:
     return Version.objects.select_related("model__project").get(model__name="classifier", number=number)
 

@@ -45,7 +45,7 @@ def test_browsers_and_programs_stand_in_one_list_and_this_one_is_marked(alice):
     laptop = signed_in()
     sign_ins.sign_in(login="alice@example.org", password=PASSWORD, user_agent="lmvp/0.1.0 python/3.12.1")
     page = laptop.get("/account/sessions/").content.decode()
-    lines = re.findall(r'<li class="line">(.*?)</li>', page, re.S)
+    lines = re.findall(r'<li class="account-line">(.*?)</li>', page, re.S)
     assert ["Firefox on Linux" in lines[0], "this browser" in lines[0], "End</button>" in lines[0]] == [
         True,
         True,

@@ -24,11 +24,6 @@ VERSIONS = f"{BASE}/versions/"
 
 
 @pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
-@pytest.fixture
 def dave(cast: Cast) -> APIClient:
     return client_of(cast.dave)
 

@@ -18,6 +18,7 @@ from registry.services.projects import create_project
 from registry.services.recordings import Content, Recording
 from registry.services.registered_models import create_model
 from tests.cast import Cast, publish, send
+from tests.reading import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -48,10 +49,6 @@ def shown(user, address: str, status: int = 200) -> str:
     response = client.get(address)
     assert response.status_code == status, response.content.decode()
     return response.content.decode()
-
-
-def text_of(page: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 def test_a_project_without_trees_says_how_the_first_one_is_recorded(cast: Cast) -> None:
@@ -170,7 +167,7 @@ def test_an_inline_table_is_shown_as_one(cast: Cast) -> None:
         ("text/markdown", b"# Signing in", "# Signing in"),
         ("text/plain", b"x" * 30_000, "Only the beginning."),
         ("application/json", b'{"a": {"b": 1}}', "a b 1"),
-        ("application/json", b"{", "This is not the JSON that its media type promises."),
+        ("application/json", b"{", "This is not the JSON that its media type promises"),
         ("application/zip", b"PK", "It is not shown here."),
         ("text/html", BAD.encode(), BAD),
         ("application/zip", b"", "It is empty."),

@@ -24,11 +24,6 @@ BASE = "/vision/classifier/compare/"
 EVIL = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
 def page(cast: Cast, address: str, status: int = 200, who: str = "dave") -> str:
     client = Client()
     client.force_login(getattr(cast, who))
@@ -245,6 +240,17 @@ def test_changed_mode(cast: Cast, model: RegisteredModel) -> None:
         )
     for address in ("1...2/", "1...2/files/run"):
         assert "the mode changed from 100644 to 100755" in text(cast, address)
+
+
+def test_of_many_unchanged_metrics_the_first_are_shown_and_all_are_counted(cast: Cast, model: RegisteredModel) -> None:
+    same = [Measured(f"m{n:03}", 1.0) for n in range(120)]
+    for content, loss in ((b"1", 0.5), (b"2", 0.25)):
+        publish(cast.bob, model, {"a": content}, metrics=[*same, Measured("loss", loss)])
+    shown = text(cast, "1...2/")
+    assert "1 of 121 metrics changed" in shown
+    assert "120 unchanged" in shown
+    assert "The first 100 of 120; all as JSON" in shown
+    assert ("m099" in shown, "m100" in shown) == (True, False)
 
 
 def test_renamed_and_unchanged_files(cast: Cast, model: RegisteredModel) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from django.test import Client
 
 from lmvp.urls import urlpatterns
 from registry.models import Artifact
 from registry.services.artifacts import record_artifact
 from registry.services.recordings import Recording
 from registry.web.routes import routes
+from registry.wheels import client_wheel
 from tests.cast import publish
+from tests.reading import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -27,11 +28,14 @@ class Page:
     address: str
     least: str = "viewer"  # or "anyone", "signed in"
     posts_only: bool = False
+    leads_to: str = ""  # of an address that is no page itself
 
 
 PAGES = {
     # The site
     "search": Page("/search/?q=digits", "anyone"),
+    "client": Page("/client/", "anyone"),
+    "client-wheel": Page(f"/client/{client_wheel().name}", "anyone"),
     "new-project": Page("/projects/new/", "signed in"),
     "trash": Page("/trash/", "signed in"),
     "undelete-project": Page("/trash/vision/undelete/", "owner", posts_only=True),
@@ -82,6 +86,7 @@ PAGES = {
     # The files of a version
     "tree": Page("/vision/classifier/versions/1/tree/"),
     "tree-at": Page("/vision/classifier/versions/1/tree/docs"),
+    "files": Page("/vision/classifier/versions/1/files", leads_to="/vision/classifier/versions/1/tree/"),
     "file": Page("/vision/classifier/versions/1/files/README.md"),
     "raw": Page("/vision/classifier/versions/1/raw/README.md"),
     # Refs
@@ -117,13 +122,6 @@ def there(cast):
     return cast
 
 
-def client_of(there, who: str | None) -> Client:
-    client = Client()
-    if who:
-        client.force_login(getattr(there, who))
-    return client
-
-
 def test_every_page_is_in_the_table() -> None:
     assert {route.name for route in routes} == set(PAGES)
     assert urlpatterns[-1].namespace == "web"  # behind all other addresses: its own catch much
@@ -133,7 +131,7 @@ def test_every_page_is_in_the_table() -> None:
 @pytest.mark.parametrize("who", [None, "charlie", *WHO])
 def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> None:
     page = PAGES[name]
-    client = client_of(there, who)
+    client = browser_of(getattr(there, who) if who else None)
     address = page.address.format(artifact=Artifact.objects.get())
     response = client.post(address) if page.posts_only else client.get(address)
     if page.least == "anyone" or (page.least == "signed in" and who):
@@ -147,7 +145,9 @@ def test_a_page_is_shown_to_whom_it_may(there, name: str, who: str | None) -> No
         return
     else:
         allowed = ROLES.index(WHO[who]) >= ROLES.index(page.least)
-    if page.posts_only:
+    if page.leads_to:
+        assert response.url == page.leads_to
+    elif page.posts_only:
         assert (response.status_code in (302, 400, 405)) == allowed, response.status_code
         assert (response.status_code == 403) != allowed
     else:

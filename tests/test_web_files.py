@@ -195,7 +195,9 @@ def test_a_models_header_is_a_table_with_its_parameters(cast, dave) -> None:
 def test_numpy_and_gguf_are_read_too(cast, dave) -> None:
     array = io.BytesIO()
     numpy.save(array, numpy.zeros((2, 5), "float32"))
-    assert shown(dave, cast, "a.npy", array.getvalue()).context["view"].header.parameters == 10
+    answer = shown(dave, cast, "a.npy", array.getvalue())
+    assert answer.context["view"].header.parameters == 10
+    assert '<td class="mono">float32</td>' in answer.content.decode()
     assert shown(dave, cast, "a.gguf", gguf()).context["view"].kind == "tensors"
 
 

@@ -29,11 +29,6 @@ EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def model(cast: Cast) -> RegisteredModel:
-    return cast.model()
-
-
-@pytest.fixture
 def dave(cast: Cast) -> Client:
     client = Client()
     client.force_login(cast.dave)
@@ -418,6 +413,24 @@ def test_long_histories_are_thinned_as_by_the_api(cast: Cast, model: RegisteredM
         assert found.total == expected.total == 1498
         assert list(found.points) == [(ids[one], value) for one, value in expected.points]
     assert "1,498 versions; 400 of them drawn" in re.sub(r"; \d+ of", "; 400 of", text(page(dave, METRICS)))
+
+
+def test_ends_of_a_thinned_chart_are_the_newest_versions_with_them(
+    cast: Cast, model: RegisteredModel, dave: Client
+) -> None:
+    trials(cast, model, 1.0)
+    longer(model, 1000)
+    rows = model.versions.exclude(number=1)
+    Metric.objects.bulk_create(
+        Metric(version=one, model=model, name="loss", value=one.number % 4, latest=True, author=cast.bob)
+        for one in rows
+    )
+    newest = model.versions.latest("number").number
+    highest, lowest = (next(n for n in range(newest, 0, -1) if n % 4 == value) for value in (3, 0))
+    Version.objects.filter(number=highest).update(trashed_at=timezone.now())
+    said = text(page(dave, METRICS))
+    assert f"Highest 3 in v{highest - 4}" in said
+    assert f"Lowest 0 in v{lowest}" in said
 
 
 # --- At size

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from registry.models import Project, RegisteredModel
 from registry.services import trash
@@ -16,27 +15,21 @@ from registry.services.projects import create_project, update_project
 from registry.services.refs import Move, set_ref
 from registry.services.registered_models import create_model
 from tests.cast import Cast, publish
+from tests.reading import browser_of
 
 pytestmark = pytest.mark.django_db
 
 HOSTILE = ["<script>alert(1)</script>", "a\0b", "é", "../etc", " ", "x" * 10_000, "-", "Admin"]
 
 
-def client_of(user: Any) -> Client:
-    client = Client()
-    if user:
-        client.force_login(user)
-    return client
-
-
 def visit(user: Any, address: str, *, status: int = 200, **said: Any) -> Any:
-    response = client_of(user).get(address, said)
+    response = browser_of(user).get(address, said)
     assert response.status_code == status
     return response
 
 
 def post(user: Any, address: str, **said: str) -> Any:
-    return client_of(user).post(address, said)
+    return browser_of(user).post(address, said)
 
 
 def words_of(response: Any) -> str:
@@ -122,7 +115,7 @@ def test_a_former_name_leads_to_the_project(cast: Cast) -> None:
 
 
 def test_project_pages_ask_as_often_for_many_models_as_for_few(cast: Cast, django_assert_num_queries) -> None:
-    client = client_of(cast.dave)
+    client = browser_of(cast.dave)
 
     def fill(numbers: range) -> None:
         for number in numbers:
@@ -185,6 +178,38 @@ def test_metrics_show_the_newest_the_best_and_the_way(cast: Cast) -> None:
     assert "plain" not in words  # without metrics there is no row
 
 
+def test_metrics_are_those_of_the_newest_version_that_has_some(cast: Cast) -> None:
+    merged, other = cast.model("merged"), cast.model("other")
+    for model in (merged, other):
+        for accuracy in (0.9, 0.8):
+            publish(cast.bob, model, {"w": str(accuracy).encode()}, metrics=measured(accuracy=accuracy))
+    publish(cast.bob, merged, {"w": b"both"}, message="merged, and not yet measured")
+    words = words_of(visit(cast.dave, "/vision/-/metrics/"))
+    assert "merged, and not yet measured Metrics of v2 0.8 highest 0.9 in v1" in words
+    assert words.count("Metrics of v2") == 1
+    publish(cast.bob, merged, {"w": b"best"}, metrics=measured(accuracy=0.95))
+    publish(cast.bob, merged, {"w": b"card"})
+    assert "Metrics of v4 0.95 highest so far" in words_of(visit(cast.dave, "/vision/-/metrics/"))
+
+
+def test_models_without_metrics_are_not_asked_one_by_one(cast: Cast, django_assert_num_queries) -> None:
+    def fill(numbers: range) -> None:
+        for number in numbers:
+            model = cast.model(f"m-{number}")
+            publish(cast.bob, model, {"w": b"1"}, metrics=measured(accuracy=0.5))
+            publish(cast.bob, model, {"w": b"2"})
+            publish(cast.bob, cast.model(f"d-{number}"), {"w": b"1"})
+
+    client = browser_of(cast.dave)
+    fill(range(2))
+    client.get("/vision/-/metrics/")
+    with django_assert_num_queries(15) as few:
+        client.get("/vision/-/metrics/")
+    fill(range(2, 9))
+    with django_assert_num_queries(len(few)):
+        client.get("/vision/-/metrics/")
+
+
 def test_which_metrics_are_shown_can_be_chosen(cast: Cast) -> None:
     values = measured(**{f"metric-{number:02}": float(number) for number in range(20)})
     publish(cast.bob, cast.model(), {"w": b"1"}, metrics=values)
@@ -214,7 +239,7 @@ def test_a_version_in_the_trash_is_not_the_best(cast: Cast) -> None:
 
 
 def test_a_project_is_made_and_its_page_says_so(cast: Cast) -> None:
-    client = client_of(cast.charlie)
+    client = browser_of(cast.charlie)
     response = client.post("/projects/new/", {"name": "rovers", "description": "Nightly", "visibility": "internal"})
     assert response.url == "/rovers/"
     assert "rovers is there." in words_of(client.get("/rovers/"))

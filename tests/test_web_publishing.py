@@ -18,11 +18,6 @@ PAGE = "/vision/classifier/publish/"
 
 
 @pytest.fixture
-def model(cast):
-    return cast.model()
-
-
-@pytest.fixture
 def bob(cast) -> Client:
     client = Client(enforce_csrf_checks=True)
     client.force_login(cast.bob)

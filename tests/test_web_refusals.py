@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 import pytest
@@ -13,21 +12,9 @@ from registry.services.members import set_membership
 from registry.services.projects import update_project
 from registry.services.registered_models import update_model
 from tests.cast import Cast, make_user
+from tests.reading import browser_of, text_of
 
 pytestmark = pytest.mark.django_db
-
-
-def text_of(response) -> str:
-    """What a person reads: without the initials before names, and with what is in a line in one line."""
-    page = re.sub(r'<span class="avatar[^>]*>.</span>', "", response.content.decode())
-    page = re.sub(r"</?(?:a|strong|time|span|b)\b[^>]*>", "", page)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
-
-
-def client_of(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -38,7 +25,7 @@ def broken(settings) -> Client:
 
 
 def test_a_viewer_is_told_the_missing_role_and_who_can_give_it(cast: Cast) -> None:
-    answer = client_of(cast.dave).get("/vision/-/settings/")
+    answer = browser_of(cast.dave).get("/vision/-/settings/")
     page = text_of(answer)
     assert answer.status_code == 403
     assert "it takes the role maintainer, and your role is viewer" in page
@@ -50,7 +37,7 @@ def test_a_viewer_is_told_the_missing_role_and_who_can_give_it(cast: Cast) -> No
 
 
 def test_only_owners_can_give_what_takes_an_owner(cast: Cast) -> None:
-    page = text_of(client_of(cast.carol).post("/vision/-/settings/delete/"))
+    page = text_of(browser_of(cast.carol).post("/vision/-/settings/delete/"))
     helpers = page.partition("Who can give you the role owner")[2].partition("To vision")[0]
     assert "alice" in helpers
     assert "carol" not in helpers
@@ -58,7 +45,7 @@ def test_only_owners_can_give_what_takes_an_owner(cast: Cast) -> None:
 
 def test_an_outsider_of_an_internal_project_does_not_learn_who_its_members_are(cast: Cast) -> None:
     update_project(actor=cast.alice, project=cast.project, visibility="internal")
-    answer = client_of(cast.charlie).get("/vision/-/members/")
+    answer = browser_of(cast.charlie).get("/vision/-/members/")
     page = text_of(answer)
     assert answer.status_code == 403
     assert "you are no member" in page
@@ -69,7 +56,7 @@ def test_an_outsider_of_an_internal_project_does_not_learn_who_its_members_are(c
 def test_no_more_than_some_people_are_named(cast: Cast, django_assert_max_num_queries) -> None:
     for number in range(12):
         set_membership(actor=cast.alice, project=cast.project, user=make_user(f"m{number:02}"), role=Role.MAINTAINER)
-    client = client_of(cast.dave)
+    client = browser_of(cast.dave)
     with django_assert_max_num_queries(5):
         answer = client.get("/vision/-/settings/")
     assert answer.content.count(b'<span class="badge">') == 8
@@ -80,7 +67,7 @@ def test_no_more_than_some_people_are_named(cast: Cast, django_assert_max_num_qu
 )
 def test_what_is_not_there_offers_the_search(cast: Cast, address: str) -> None:
     cast.model()
-    answer = client_of(cast.dave).get(address)
+    answer = browser_of(cast.dave).get(address)
     assert answer.status_code == 404
     assert 'action="/search/"' in answer.content.decode().partition("<main")[2]
     assert "not_found" in text_of(answer)
@@ -107,7 +94,7 @@ def test_programs_that_take_no_pages_get_json_everywhere(client: Client) -> None
     "hostile", ["<script>alert(1)</script>", "x" * 10_000, "a\0b", "%00", "…", "{{ 7|add:7 }}", "..", "v1"]
 )
 def test_hostile_addresses_are_just_not_there(cast: Cast, hostile: str) -> None:
-    client = client_of(cast.dave)
+    client = browser_of(cast.dave)
     for address in (f"/{hostile}/", f"/vision/{hostile}/", f"/vision/-/{hostile}/", f"/vision/-/trash/{hostile}/"):
         answer = client.get(address)
         assert answer.status_code == 404
@@ -118,7 +105,7 @@ def test_former_names_lead_to_the_page(cast: Cast) -> None:
     model = cast.model()
     update_model(actor=cast.alice, model=model, name="reader")
     update_project(actor=cast.alice, project=cast.project, name="eyes")
-    client = client_of(cast.carol)
+    client = browser_of(cast.carol)
     for old, new in {
         "/vision/-/members/": "/eyes/-/members/",
         "/vision/-/activity/?action=alias.": "/eyes/-/activity/?action=alias.",
@@ -131,7 +118,7 @@ def test_former_names_lead_to_the_page(cast: Cast) -> None:
 
 
 def test_the_address_of_a_button_leads_back_to_its_page(cast: Cast) -> None:
-    answer = client_of(cast.alice).get("/vision/-/members/dave/role/")
+    answer = browser_of(cast.alice).get("/vision/-/members/dave/role/")
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
     assert 'href="/vision/-/members/"' in answer.content.decode().partition("<main")[2]
 

@@ -16,6 +16,7 @@ from registry.services.projects import create_project
 from registry.services.refs import Move, set_ref
 from registry.services.registered_models import create_model, update_model
 from tests.cast import Cast, publish
+from tests.reading import browser_of, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -31,20 +32,10 @@ def model(cast: Cast):
     return made
 
 
-def client_of(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def shown(user, address: str, status: int = 200) -> str:
-    response = client_of(user).get(address)
+    response = browser_of(user).get(address)
     assert response.status_code == status, response.content.decode()
     return response.content.decode()
-
-
-def text_of(page: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 def said_after(response) -> str:
@@ -59,7 +50,7 @@ def test_a_page_tells_what_the_version_is(cast: Cast, model) -> None:
     page = shown(cast.dave, f"{PAGE}2/")
     version = model.versions.get(number=2)
     assert "<title>v2 · vision/classifier · LMVP</title>" in page
-    assert '<div class="message">  kept  as it is</div>' in page
+    assert '<div class="version-message">  kept  as it is</div>' in page
     assert version.digest in page
     assert f'rel="prev" href="{PAGE}1/"' in page
     assert 'rel="next"' not in page
@@ -97,13 +88,13 @@ def test_a_long_message_is_folded_and_a_long_title_cut(cast: Cast, model) -> Non
 
 @pytest.mark.parametrize("revision", ["9", "nothing", "latest%00", "0" * 9, "v1%20", "%3Cscript%3E", "a" * 10_000])
 def test_an_unknown_revision_is_told_so(cast: Cast, model, revision: str) -> None:
-    client = client_of(cast.dave)
+    client = browser_of(cast.dave)
     assert client.get(f"{PAGE}{revision}/").status_code == 404
 
 
 def test_a_former_name_leads_to_the_page(cast: Cast, model) -> None:
     update_model(actor=cast.alice, model=model, name="digits")
-    response = client_of(cast.dave).get(f"{PAGE}2/?depth=1")
+    response = browser_of(cast.dave).get(f"{PAGE}2/?depth=1")
     assert response.status_code == 301
     assert response.url == "/vision/digits/versions/2/?depth=1"
 
@@ -195,12 +186,12 @@ def test_lineage_leaves_out_what_one_may_not_see(cast: Cast, model) -> None:
 
 @pytest.mark.parametrize("depth", ["-1", "21", "x", "1e3", "٣", ""])
 def test_a_depth_that_is_none_is_refused(cast: Cast, model, depth: str) -> None:
-    assert client_of(cast.dave).get(f"{PAGE}1/lineage/?depth={depth}").status_code == 400
+    assert browser_of(cast.dave).get(f"{PAGE}1/lineage/?depth={depth}").status_code == 400
 
 
 def test_queries_do_not_grow_with_what_there_is(cast: Cast, model, django_assert_max_num_queries) -> None:
     version = model.versions.get(number=2)
-    client = client_of(cast.alice)
+    client = browser_of(cast.alice)
     log_metrics(
         actor=cast.bob,
         version=version,
@@ -234,7 +225,7 @@ def test_only_what_a_role_allows_is_offered(cast: Cast, model) -> None:
 
 
 def test_a_tag_and_a_branch_are_made(cast: Cast, model) -> None:
-    client = client_of(cast.bob)
+    client = browser_of(cast.bob)
     response = client.post(f"{PAGE}1/tag/", {"name": "paper-2026"}, follow=True)
     assert "The tag “paper-2026” names v1." in said_after(response)
     response = client.post(f"{PAGE}1/branch/", {"name": "july"}, follow=True)
@@ -245,7 +236,7 @@ def test_a_tag_and_a_branch_are_made(cast: Cast, model) -> None:
 
 @pytest.mark.parametrize("name", ["", "latest", "v3", "a" * 101, BAD, "a\0b", "main"])
 def test_a_name_that_is_none_is_refused_beside_its_field(cast: Cast, model, name: str) -> None:
-    response = client_of(cast.bob).post(f"{PAGE}1/tag/", {"name": name})
+    response = browser_of(cast.bob).post(f"{PAGE}1/tag/", {"name": name})
     assert response.status_code == 400
     page = response.content.decode()
     assert 'class="errorlist"' in page or 'class="notice error"' in page
@@ -255,7 +246,7 @@ def test_a_name_that_is_none_is_refused_beside_its_field(cast: Cast, model, name
 
 
 def test_an_alias_is_moved_from_where_the_page_showed_it(cast: Cast, model) -> None:
-    client = client_of(cast.bob)
+    client = browser_of(cast.bob)
     assert 'value="production@2"' in client.get(f"{PAGE}1/").content.decode()
     said = {"alias": "production@2", "comment": "faster", "active": ""}
     response = client.post(f"{PAGE}1/alias/", said, follow=True)
@@ -267,7 +258,7 @@ def test_an_alias_is_moved_from_where_the_page_showed_it(cast: Cast, model) -> N
 def test_an_alias_that_somebody_moved_meanwhile_stays_there(cast: Cast, model) -> None:
     publish(cast.alice, model, {"a": b"3"}, message="third")
     set_ref(actor=cast.carol, model=model, move=Move("alias", "production", "3"))
-    response = client_of(cast.bob).post(f"{PAGE}1/alias/", {"alias": "production@2"})
+    response = browser_of(cast.bob).post(f"{PAGE}1/alias/", {"alias": "production@2"})
     assert response.status_code == 400
     assert "“production” names version 3 now, not what you expected." in said_after(response)
     assert 'value="production@3"' in response.content.decode()  # and can be chosen from there
@@ -276,24 +267,24 @@ def test_an_alias_that_somebody_moved_meanwhile_stays_there(cast: Cast, model) -
 
 def test_an_alias_is_made_and_kept_ready(cast: Cast, model) -> None:
     said = {"alias": "", "name": "staging", "active": "yes"}
-    assert client_of(cast.bob).post(f"{PAGE}1/alias/", said).status_code == 302
+    assert browser_of(cast.bob).post(f"{PAGE}1/alias/", said).status_code == 302
     ref = Ref.objects.get(name="staging")
     assert (ref.kind, ref.version.number, ref.active) == ("alias", 1, True)
-    taken = client_of(cast.bob).post(f"{PAGE}2/alias/", said | {"name": "staging"})
+    taken = browser_of(cast.bob).post(f"{PAGE}2/alias/", said | {"name": "staging"})
     assert taken.status_code == 400  # the page knew of none
-    nothing = client_of(cast.bob).post(f"{PAGE}2/alias/", {"alias": "", "name": ""})
+    nothing = browser_of(cast.bob).post(f"{PAGE}2/alias/", {"alias": "", "name": ""})
     assert "Name the new alias, or choose one that is there." in said_after(nothing)
 
 
 def test_a_protected_alias_takes_a_maintainer(cast: Cast, model) -> None:
     set_ref(actor=cast.carol, model=model, move=Move("alias", "production", protected=True))
-    response = client_of(cast.bob).post(f"{PAGE}1/alias/", {"alias": "production@2"})
+    response = browser_of(cast.bob).post(f"{PAGE}1/alias/", {"alias": "production@2"})
     assert response.status_code == 403
     assert "it takes the role maintainer" in said_after(response)
 
 
 def test_an_old_version_is_restored_to_a_branch(cast: Cast, model) -> None:
-    client = client_of(cast.bob)
+    client = browser_of(cast.bob)
     response = client.post(f"{PAGE}1/restore/", {"branch": "main@2", "message": "back to the first"}, follow=True)
     assert response.redirect_chain == [(f"{PAGE}3/", 302)]
     assert "v3 on “main” is as v1 was." in said_after(response)
@@ -306,7 +297,7 @@ def test_an_old_version_is_restored_to_a_branch(cast: Cast, model) -> None:
 
 
 def test_a_metric_is_logged_once(cast: Cast, model) -> None:
-    client = client_of(cast.bob)
+    client = browser_of(cast.bob)
     assert client.post(f"{PAGE}1/log/", {"name": "accuracy", "value": "0.97", "step": ""}).status_code == 302
     again = client.post(f"{PAGE}1/log/", {"name": "accuracy", "value": "0.98", "step": ""})
     assert "“accuracy” is 0.97 already, and what was logged does not change." in said_after(again)
@@ -317,7 +308,7 @@ def test_a_metric_is_logged_once(cast: Cast, model) -> None:
 
 
 def test_a_version_is_deprecated_and_that_is_taken_back(cast: Cast, model) -> None:
-    client = client_of(cast.carol)
+    client = browser_of(cast.carol)
     response = client.post(f"{PAGE}1/deprecate/", {"reason": "mislabelled scans"}, follow=True)
     assert "v1 is deprecated." in said_after(response)
     assert "mislabelled scans" in text_of(shown(cast.dave, f"{PAGE}1/"))
@@ -328,7 +319,7 @@ def test_a_version_is_deprecated_and_that_is_taken_back(cast: Cast, model) -> No
 
 
 def test_a_version_goes_to_the_trash_and_comes_back(cast: Cast, model) -> None:
-    client = client_of(cast.carol)
+    client = browser_of(cast.carol)
     kept = client.post(f"{PAGE}2/delete/")
     assert kept.status_code == 400
     assert "Move or delete these names first." in said_after(kept)
@@ -336,7 +327,7 @@ def test_a_version_goes_to_the_trash_and_comes_back(cast: Cast, model) -> None:
     assert response.status_code == 404
     assert "v1 is in the trash" in said_after(response)
     assert "trash" not in text_of(shown(cast.dave, f"{PAGE}1/", 404))
-    assert client_of(cast.bob).post(f"{PAGE}1/take-back/").status_code == 403
+    assert browser_of(cast.bob).post(f"{PAGE}1/take-back/").status_code == 403
     response = client.post(f"{PAGE}1/take-back/", follow=True)
     assert "v1 is back." in said_after(response)
     assert client.post(f"{PAGE}1/take-back/", follow=True).status_code == 200  # and says that it is not there
@@ -351,7 +342,7 @@ def test_a_parent_in_the_trash_is_no_link(cast: Cast, model) -> None:
 
 def test_coming_to_an_action_by_its_address_shows_the_version(cast: Cast, model) -> None:
     for action in ("tag", "branch", "alias", "restore", "log", "deprecate", "delete", "take-back"):
-        response = client_of(cast.dave).get(f"{PAGE}2/{action}/")
+        response = browser_of(cast.dave).get(f"{PAGE}2/{action}/")
         assert (response.status_code, response.url) == (302, f"{PAGE}2/")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -18,13 +20,14 @@ from registry.api.documentation import documented
 from registry.api.downloads import file_response, guarded
 from registry.api.errors import refusal
 from registry.models import Artifact
+from registry.parquet import from_parquet
 from registry.services import downloads
 from registry.trees import FILE, Entry
 from registry.typed_data import BYTES, CSV, FRAME, JSON, PARQUETS
 
 READERS: dict[str, Callable[[BinaryIO], frames.Table]] = {
     CSV: frames.from_csv,
-    **dict.fromkeys(PARQUETS, frames.from_parquet),
+    **dict.fromkeys(PARQUETS, from_parquet),
 }
 WRITERS = {FRAME: frames.to_json, JSON: frames.to_json, CSV: frames.to_csv}
 
@@ -75,10 +78,11 @@ def _original(request: Request, artifact: Artifact) -> HttpResponseBase:
 
 
 def _converted(artifact: Artifact, read: Callable[[BinaryIO], frames.Table], media_type: str) -> HttpResponseBase:
-    """Read what is kept row by row. What cannot be read is told before anything is sent, as far as the first line says."""
+    """Read what is kept row by row. What cannot be read is told before anything is sent, as far as the first row says."""
     stream = storage.open_blob(str(artifact.content_id))
     try:
-        table = read(stream)
+        columns, rows = read(stream)
+        first = list(islice(rows, 1))
     except frames.NoReader:
         stream.close()
         return _not_convertible("this server has no reader for Parquet (its administrator can `pip install pyarrow`)")
@@ -87,8 +91,8 @@ def _converted(artifact: Artifact, read: Callable[[BinaryIO], frames.Table], med
         return _not_convertible(str(error))
 
     def pieces() -> Iterator[bytes]:
-        with stream:
-            yield from frames.joined(WRITERS[media_type](table))
+        with closing(stream):  # a reader that is through may have closed it
+            yield from frames.joined(WRITERS[media_type]((columns, chain(first, rows))))
 
     return _sent(artifact, pieces(), media_type)
 
@@ -103,7 +107,9 @@ def _inline(request: Request, artifact: Artifact) -> HttpResponseBase:
     if kept in (FRAME, CSV):
         return _inline_table(request, artifact, content, kept)
     is_json = kept == JSON or kept.endswith("+json")
-    return _as_is(request, artifact, json.dumps(content, ensure_ascii=False).encode(), kept if is_json else JSON)
+    return _as_is(
+        request, artifact, json.dumps(content, ensure_ascii=False, allow_nan=False).encode(), kept if is_json else JSON
+    )
 
 
 def _as_is(request: Request, artifact: Artifact, content: bytes, media_type: str) -> HttpResponseBase:

@@ -26,6 +26,7 @@ from registry.arriving import ArrivedFile
 from registry.errors import Invalid
 from registry.incoming import Incoming
 from registry.models import Artifact
+from registry.numerals import whole_number
 from registry.permissions import Action, require
 from registry.services import artifacts, hierarchies
 from registry.services.projects import find_project
@@ -167,10 +168,10 @@ class ArtifactPages:
 
 
 def _number(request: Request, name: str, default: int, most: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= most):
+    number = whole_number(request.query_params.get(name, str(default)))
+    if number is None or not 1 <= number <= most:
         raise Invalid("invalid", f"`{name}` is a number from 1 to {most:,}.", fields={name: ["invalid"]})
-    return int(text)
+    return number
 
 
 FORM = [

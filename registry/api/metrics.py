@@ -19,6 +19,7 @@ from registry.choosing import choice_of, head_of, metric_name
 from registry.errors import Invalid, Missing
 from registry.models import Metric, Version
 from registry.models.walks import ByMetric
+from registry.numerals import whole_number
 from registry.permissions import Action, require
 from registry.series import Series
 from registry.services import metrics
@@ -143,9 +144,10 @@ def _points(request: Request) -> int | None:
         return None
     if not request.query_params.get("name"):
         raise Invalid("invalid_points", "A series is of one metric: give its `name` with `points`.")
-    if not (said.isascii() and said.isdigit() and len(said) < 9 and FEWEST_POINTS <= int(said) <= MOST_POINTS):
+    points = whole_number(said)
+    if points is None or not FEWEST_POINTS <= points <= MOST_POINTS:
         raise Invalid("invalid_points", f"`points` is a whole number from {FEWEST_POINTS} to {MOST_POINTS:,}.")
-    return int(said)
+    return points
 
 
 def _shown(name: str, series: Series, x: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from accounts.api.parsers import BoundedJSON
 from registry.arriving import Tail
 from registry.digests import CHUNK
 from registry.errors import Invalid
+from registry.numerals import whole_number
 
 
 class LongJSON(BoundedJSON):
@@ -42,7 +43,7 @@ class RawBytes(BaseParser):
 
 def body_chunks(request: HttpRequest) -> Iterator[bytes]:
     """Yield the request's body piece by piece; Invalid when it ends before its announced length."""
-    announced = request.META.get("CONTENT_LENGTH") or ""
+    announced = announced_length(request)
     chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     stream = request.META["wsgi.input"] if chunked else request
     came = 0
@@ -52,8 +53,13 @@ def body_chunks(request: HttpRequest) -> Iterator[bytes]:
             yield piece
     except OSError as error:
         raise _cut(came) from error
-    if announced.isdigit() and not chunked and came < int(announced):
+    if announced is not None and not chunked and came < announced:
         raise _cut(came)
+
+
+def announced_length(request: HttpRequest) -> int | None:
+    """Return how many bytes the body is said to have; None where that is not said, or no number."""
+    return whole_number(request.META.get("CONTENT_LENGTH") or "")
 
 
 def _cut(came: int) -> Invalid:

@@ -17,6 +17,8 @@ from registry import trees
 from registry.api.pagination import NumberedPages
 from registry.errors import Invalid
 from registry.models import Project, RegisteredModel, Tree, Version
+from registry.models.addresses import version_shown_at
+from registry.numerals import whole_number
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
 
@@ -64,14 +66,15 @@ class Room(viewsets.GenericViewSet[Any]):
     def count(self, name: str, *, default: int, most: int) -> int:
         """Return a whole number of the query, from 0 to `most`."""
         said = self.request.query_params.get(name, "")
-        if said and not (said.isascii() and said.isdigit() and len(said) <= 9 and int(said) <= most):
+        number = whole_number(said) if said else default
+        if number is None or number > most:
             raise Invalid("invalid", f"{name}: A whole number from 0 to {most:,}.")
-        return int(said or default)
+        return number
 
     def shown_version(self) -> Version:
         """Return the version of the address, as VersionSerializer shows it."""
         model = self.model()
-        return model.versions.filter(trashed_at=None).with_figures().at(model, self.kwargs["revision"])
+        return version_shown_at(model, self.kwargs["revision"])
 
     def read(self, serializer: type[serializers.Serializer[Any]], **options: Any) -> serializers.Serializer[Any]:
         """Return the body, checked by a serializer."""

@@ -9,11 +9,12 @@ from rest_framework.response import Response
 from accounts.models import User
 from registry.api import documentation as doc
 from registry.api.documentation import documented
-from registry.api.parsers import LongJSON, RawBytes, body_chunks
+from registry.api.parsers import LongJSON, RawBytes, announced_length, body_chunks
 from registry.api.rooms import Room
 from registry.api.serializers import OfferSerializer, UploadInput, UploadSerializer
 from registry.errors import Invalid
 from registry.models import Upload
+from registry.numerals import whole_number
 from registry.permissions import Action, require
 from registry.services import resuming, uploads
 
@@ -48,11 +49,9 @@ class UploadViewSet(Room):
     )
     def update(self, request: Request, pk: str) -> Response:
         upload = self._upload()
-        announced = request.META.get("CONTENT_LENGTH") or ""
-        if announced.isdigit() and int(announced) != upload.size and "HTTP_TRANSFER_ENCODING" not in request.META:
-            raise Invalid(
-                "size_mismatch", f"This upload is for {upload.size:,} bytes, and the body has {int(announced):,}."
-            )
+        announced = announced_length(request._request)
+        if announced not in (None, upload.size) and "HTTP_TRANSFER_ENCODING" not in request.META:
+            raise Invalid("size_mismatch", f"This upload is for {upload.size:,} bytes, and the body has {announced:,}.")
         return self.show(UploadSerializer, uploads.receive(upload=upload, chunks=body_chunks(request._request)))
 
     @documented(
@@ -77,8 +76,7 @@ class UploadViewSet(Room):
     def partial_update(self, request: Request, pk: str) -> Response:
         upload = self._upload()
         offset = _offset(request)
-        announced = request.META.get("CONTENT_LENGTH") or ""
-        if announced.isdigit() and offset + int(announced) > upload.size:
+        if offset + (announced_length(request._request) or 0) > upload.size:
             raise Invalid("size_mismatch", f"This upload is for {upload.size:,} bytes, and this would be more.")
         chunks = body_chunks(request._request)
         return _told(resuming.append(upload=upload, offset=offset, chunks=chunks), status=204)
@@ -117,12 +115,12 @@ class UploadViewSet(Room):
 
 
 def _offset(request: Request) -> int:
-    said = request.headers.get("Upload-Offset", "")
-    if not (said.isascii() and said.isdigit() and len(said) <= 18):
+    offset = whole_number(request.headers.get("Upload-Offset", ""))
+    if offset is None:
         raise Invalid(
             "invalid_offset", "Say in `Upload-Offset` where these bytes begin: HEAD tells how far the upload is."
         )
-    return int(said)
+    return offset
 
 
 def _told(upload: Upload, *, status: int) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,19 +39,24 @@ class MetricChange:
 
     @property
     def delta(self) -> float | None:
-        """The difference, where both are numbers."""
-        numbers = isinstance(self.before, float) and isinstance(self.after, float)
-        return self.after - self.before if numbers else None  # type: ignore[operator]
+        """The difference, where both are numbers and it is one too: the largest and the smallest lie too far apart."""
+        if not isinstance(self.before, float) or not isinstance(self.after, float):
+            return None
+        return _finite(self.after - self.before)
 
     @property
     def percent(self) -> float | None:
         """The difference in hundredths of what was there before, where that says something."""
         delta = self.delta
-        return 100 * delta / abs(self.before) if delta is not None and self.before else None  # type: ignore[arg-type]
+        return _finite(100 * delta / abs(self.before)) if delta is not None and self.before else None  # type: ignore[arg-type]
 
     @property
     def differs(self) -> bool:
         return self.before != self.after
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def metric_changes(before: Mapping[str, float | str], after: Mapping[str, float | str]) -> list[MetricChange]:

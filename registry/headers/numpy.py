@@ -33,6 +33,8 @@ MAX_NESTING = 8  # of records in records
 MAX_ENTRIES = 10_000  # of an .npz
 MAX_TYPE = 1000  # characters
 TYPE = re.compile(r"[<>|=]?([biufcmMOSUV])([0-9]{0,9})(\[[0-9A-Za-z]{1,20}\])?")
+SPELT = re.compile(r"(?<![^\s{])([<>|=])([biufcmMSUV])([0-9]{1,9})(\[[0-9A-Za-z]{1,20}\])?(?=$|[,}])")
+WORDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex", "S": "bytes", "U": "str", "V": "void"}
 
 
 class _BeforeTheBeginning(OSError):
@@ -204,3 +206,22 @@ def _clean(name: str) -> str:
     except UnicodeEncodeError:
         pass
     raise BadHeader(f"a name has more than {MAX_NAME:,} bytes, or is broken Unicode.")
+
+
+def in_words(dtype: str) -> str:
+    """Write a type as people call it: `<f4` is float32, `>i2` int16 (big-endian), and so within a record.
+
+    Types of other formats stay as they are: none begins with the mark of a byte order.
+    """
+    return SPELT.sub(_words, dtype)
+
+
+def _words(spelt: re.Match[str]) -> str:
+    order, kind, count, unit = spelt.groups(default="")
+    if kind in "mM":
+        said = f"{'datetime' if kind == 'M' else 'timedelta'}64{unit}"
+    elif kind in "SUV":
+        said = f"{WORDS[kind]}[{count}]"
+    else:
+        said = "bool" if kind == "b" else f"{WORDS[kind]}{8 * int(count)}"
+    return f"{said} (big-endian)" if order == ">" and count != "1" else said

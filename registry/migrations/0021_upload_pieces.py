@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("registry", "0017_events_of_a_subject"),
+        ("registry", "0018_strands_of_versions"),
     ]
 
     operations = [

@@ -143,6 +143,7 @@ class Artifact(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ArtifactQuerySet.as_manager()
+    version_seen: bool  # whether the reader may see its version, where `for_listing` found the row
 
     class Meta:
         ordering = ["id"]

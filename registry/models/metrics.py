@@ -40,18 +40,20 @@ NEWEST = """
     ) FROM names WHERE name IS NOT NULL LIMIT %s
 """
 
-# The lowest and the highest of each of so many equally long stretches of versions, and how many there are. Found in the
-# index that ranks values, so that no row is read; the first version with a value is then looked up in it.
+# The lowest and the highest of each of so many equally long stretches of versions, and how many there are. One pass over the
+# index that ranks values, so that no row is read; the first version with a value is then looked up in it. The LIMIT says
+# what PostgreSQL cannot guess: taken for as many stretches as rows, the query would be compiled for longer than it runs.
 STRETCHES = """
-    WITH point AS NOT MATERIALIZED (
+    WITH trashed AS MATERIALIZED (
+        SELECT id FROM registry_version WHERE model_id = %(model)s AND trashed_at IS NOT NULL
+    ), point AS NOT MATERIALIZED (
         SELECT version_id, value FROM registry_metric
-        WHERE model_id = %(model)s AND name = %(name)s AND latest AND value IS NOT NULL AND version_id NOT IN (
-            SELECT id FROM registry_version WHERE model_id = %(model)s AND trashed_at IS NOT NULL
-        )
+        WHERE model_id = %(model)s AND name = %(name)s AND latest AND value IS NOT NULL
+        AND version_id NOT IN (SELECT id FROM trashed)
     ), stretch AS (
         SELECT (version_id - %(first)s) * %(stretches)s / %(span)s AS place,
             MIN(value) AS low, MAX(value) AS high, COUNT(*) AS total
-        FROM point GROUP BY 1
+        FROM point GROUP BY 1 LIMIT %(stretches)s
     ), bounded AS (
         SELECT low, high, total, %(first)s + (place * %(span)s + %(stretches)s - 1) / %(stretches)s AS start FROM stretch
     ) SELECT total,

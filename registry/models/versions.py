@@ -6,22 +6,22 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connections, models
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower
 from django.urls import reverse
 
-from registry.ancestry import Divergence, Edges, common_ancestors, divergence
+from lmvp.prepared import prepared
+from registry.ancestry import Divergence, common_ancestors, divergence
 from registry.models.content import Tree
 from registry.models.metrics import MetricQuerySet
 from registry.models.newest import few_of_each
 from registry.models.projects import Membership, Project
+from registry.models.strands import FIRST_PARENTS_NEAR, VersionParentQuerySet
 
 if TYPE_CHECKING:
     from registry.models.projects import Actor
@@ -65,9 +65,9 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
         """Those that can still be taken back, the newest first."""
         return self.filter(trashed_at__isnull=False, purged_at=None).order_by("-trashed_at", "-pk")
 
-    def with_role_of(self, actor: Actor) -> RegisteredModelQuerySet:
-        """Annotate each model with `role`: the actor's own in its project, or None."""
-        mine = Membership.objects.filter(project=models.OuterRef("project"), user=actor.pk)
+    def with_role_of(self, user: int | None) -> RegisteredModelQuerySet:
+        """Annotate each model with `role`: that of the user of this id in its project, or None."""
+        mine = Membership.objects.filter(project=models.OuterRef("project"), user=user).order_by()  # there is one
         return self.annotate(role=models.Subquery(mine.values("role")[:1]))
 
     def called(self, name: str) -> RegisteredModelQuerySet:
@@ -84,10 +84,10 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
 
         DoesNotExist when it, or its project, was deleted meanwhile: nothing is added to what is in the trash.
         """
-        model = self.locked_anyhow(pk)
-        if model.trashed_at or model.project.trashed_at:
-            raise self.model.DoesNotExist
-        return model
+        for model in _locked(pk):
+            if not model.trashed_at and not model.project.trashed_at:
+                return model
+        raise self.model.DoesNotExist
 
     def locked_anyhow(self, pk: int) -> RegisteredModel:
         """Return the same in the trash or not: for what moves in and out of the trash."""
@@ -108,6 +108,11 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
     def newest_first(self) -> RegisteredModelQuerySet:
         """Those whose newest version came last, first."""
         return self.order_by("-updated_at", "-pk")
+
+
+@prepared
+def _locked(pk: int) -> RegisteredModelQuerySet:
+    return RegisteredModel.objects.select_related("project").select_for_update(no_key=True, of=("self",)).filter(pk=pk)
 
 
 class RegisteredModel(models.Model):
@@ -164,34 +169,6 @@ class FormerModelName(models.Model):
         return self.name
 
 
-FIRST_PARENTS = """
-    WITH RECURSIVE line(id) AS (
-        SELECT CAST(%s AS bigint)
-        UNION ALL
-        SELECT link.parent_id FROM registry_versionparent link JOIN line ON link.version_id = line.id
-        WHERE link.position = 0
-    ) SELECT id FROM line
-"""
-# The same, no further than so many steps.
-FIRST_PARENTS_NEAR = """
-    WITH RECURSIVE line(id, steps) AS (
-        SELECT CAST(%s AS bigint), 0
-        UNION ALL
-        SELECT link.parent_id, line.steps + 1 FROM registry_versionparent link JOIN line ON link.version_id = line.id
-        WHERE link.position = 0 AND line.steps < %s
-    ) SELECT line.id, version.number FROM line JOIN registry_version version ON version.id = line.id ORDER BY line.steps
-"""
-
-
-@dataclass(slots=True)
-class Surroundings:
-    """What is shown of a version beside its own row and its tree's figures."""
-
-    parents: list[tuple[int, str]] = field(default_factory=list)  # number and digest, the first parent first
-    refs: list[tuple[str, str]] = field(default_factory=list)  # kind and name
-    metrics: dict[str, float | str] = field(default_factory=dict)  # the latest of each name
-
-
 class VersionQuerySet(models.QuerySet["Version"]):
     def visible_to(self, actor: Actor) -> VersionQuerySet:
         return self.filter(model__in=RegisteredModel.objects.visible_to(actor), trashed_at=None)
@@ -211,22 +188,8 @@ class VersionQuerySet(models.QuerySet["Version"]):
         return self.filter(pk__in=keys).select_related("model__project").defer("metadata_json").order_by("-pk")
 
     def with_figures(self) -> VersionQuerySet:
-        """With the number and size of the files: all that an answer needs beside `surroundings_of`."""
+        """With the number and size of the files: all that an answer needs beside their surroundings."""
         return self.select_related("tree").defer("tree__content")
-
-    def surroundings_of(self, versions: Sequence[Version]) -> dict[int, Surroundings]:
-        """Return, by their ids, what is shown around versions: three queries, and no object for every row of them."""
-        around = {version.pk: Surroundings() for version in versions}
-        parents = VersionParent.objects.filter(version__in=around).order_by("position")
-        for version, number, digest in parents.values_list("version_id", "parent__number", "parent__digest"):
-            around[version].parents.append((number, digest))
-        refs = Ref.objects.filter(version__in=around).order_by("kind", "name")
-        for version, kind, name in refs.values_list("version_id", "kind", "name"):
-            around[version].refs.append((kind, name))
-        latest = Metric.objects.filter(version__in=around, latest=True).order_by("version_id", "name")
-        for version, name, value, text in latest.values_list("version_id", "name", "value", "text"):
-            around[version].metrics[name] = text if text is not None else value
-        return around
 
     def for_listing(self) -> VersionQuerySet:
         """With parents, names and metrics as objects, in a fixed number of queries, where they are computed with."""
@@ -240,7 +203,7 @@ class VersionQuerySet(models.QuerySet["Version"]):
 
     def on_line_of(self, head: Version) -> VersionQuerySet:
         """The head, its first parent, the first parent of that, and so on, all of it: `line_from` goes a part."""
-        return self.filter(pk__in=RawSQL(FIRST_PARENTS, [head.pk]))
+        return self.filter(VersionParent.objects.on_line(head.pk, "pk"))
 
     def stands_on(self, version: Version, older: Version) -> bool:
         """Whether `older`, of the same model, is the version itself or one of its ancestors, by whichever parents."""
@@ -391,29 +354,22 @@ class Version(models.Model):
         return [link.parent for link in self.parent_links.all()]
 
 
-class VersionParentQuerySet(models.QuerySet["VersionParent"]):
-    def of_model(self, model_id: int) -> Edges:
-        """Return what reads the edges of a model's history, by numbers."""
-
-        def between(above: int, to: int) -> list[tuple[int, int]]:
-            rows = self.filter(version__model=model_id, version__number__gt=above, version__number__lte=to)
-            return list(rows.order_by().values_list("version__number", "parent__number"))
-
-        return between
-
-
 class VersionParent(models.Model):
     """One edge of the history: a version and one of its parents, the first at position 0."""
 
     version = models.ForeignKey(Version, models.CASCADE, related_name="parent_links")
     parent = models.ForeignKey(Version, models.PROTECT, related_name="child_links")
     position = models.PositiveSmallIntegerField(default=0)
+    strand = models.BigIntegerField(
+        null=True, editable=False, help_text="The first version of the strand that this one continues (see strands.py)."
+    )
 
     objects = VersionParentQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["version", "position"], name="one_parent_per_position")]
+        indexes = [models.Index(fields=["strand", "version"], condition=Q(strand__isnull=False), name="strands")]
 
     def __str__(self) -> str:
         return f"{self.version_id} ← {self.parent_id}"
@@ -435,6 +391,8 @@ class Ref(models.Model):
     active = models.BooleanField(default=False, help_text="Kept ready as files for a serving process.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    move_id: int  # the move that put it there, where `refs_of` found the row
 
     class Meta:
         ordering = ["kind", "name"]

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
-from django.db.models.expressions import RawSQL
 
 from registry.models.metrics import FEW, Condition, MetricQuerySet
-from registry.models.versions import FIRST_PARENTS, Metric, RegisteredModel, Version, VersionQuerySet
+from registry.models.newest import each_of
+from registry.models.versions import Metric, RegisteredModel, Version, VersionParent, VersionQuerySet
 
 MOST_WALKED = 5000  # versions of a branch looked at for one page: filters may leave out most of them
 STRIDE = 1000  # of them at a time
@@ -43,7 +43,7 @@ class Choice:
         return rows
 
     def few(self) -> list[int] | None:
-        """Return the ids of versions that the choice is among, where an index shows that they are few; else None."""
+        """Return the ids of versions that the choice is among, where an index shows that they are few; else None: one query."""
         of_model = Metric.objects.filter(model=self.model, latest=True).order_by("value", "version_id")
         narrow = [
             of_model.filter(condition.within(), name=condition.name).values_list("version_id", flat=True)
@@ -52,8 +52,8 @@ class Choice:
         if self.author_id is not None:
             of_author = Version.objects.filter(model=self.model, author_id=self.author_id)
             narrow.append(of_author.order_by("number").values_list("pk", flat=True))
-        found = (list(ids[: FEW + 1]) for ids in narrow)
-        return next((ids for ids in found if len(ids) <= FEW), None)
+        found = min(each_of([ids[: FEW + 1] for ids in narrow]), key=len, default=None)
+        return found if found is not None and len(found) <= FEW else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ByMetric:
         of_name = Metric.objects.filter(name=self.name, latest=True)
         rows = of_name.filter(model=self.choice.model) if few is None else of_name.filter(version__in=few)
         if self.head:
-            rows = rows.filter(version_id__in=RawSQL(FIRST_PARENTS, [self.head.pk]))
+            rows = rows.filter(VersionParent.objects.on_line(self.head.pk, "version_id"))
         return rows.filter(Exists(self.choice.rows().filter(pk=OuterRef("version_id"))))
 
     def _versions(self, ids: list[int]) -> list[Version]:

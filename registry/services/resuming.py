@@ -6,13 +6,15 @@ so many bytes, and at the end of a part, however it ends. A sender that is gone 
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import DatabaseError
 from django.utils import timezone
 
 from registry import connections
@@ -23,18 +25,22 @@ from registry.services import uploads
 from registry.storage import Lost, Unavailable
 
 COMMITTED_AFTER = 64 * 2**20  # bytes
+LEAST_PAUSE = 0.2  # seconds between two renewals aside
 
 
 class _Lease:
-    """One sender's right to write an upload: in the row, until a time that is its own and that it moves on."""
+    """One sender's right to write an upload: in the row, until a time that is its own and that it moves on.
+
+    `after_another`: the one before did not give it back, and may still be about to write.
+    """
 
     def __init__(self, upload: Upload, offset: int) -> None:
         self.upload = upload
         self.committed = offset
         self.until = _deadline()
-        free = Q(leased_until=None) | Q(leased_until__lte=timezone.now())
-        rows = Upload.objects.filter(free, pk=upload.pk, offset=offset, stored_at=None)
-        if not rows.update(leased_until=self.until):
+        rows = Upload.objects.filter(pk=upload.pk, offset=offset, stored_at=None)
+        self.after_another = not rows.filter(leased_until=None).update(leased_until=self.until)
+        if self.after_another and not rows.filter(leased_until__lte=timezone.now()).update(leased_until=self.until):
             raise _refused(upload, offset)
         self._renewed = time.monotonic()
 
@@ -51,17 +57,42 @@ class _Lease:
         self._update(None if and_end else _deadline(), **partial.noted())
         self.committed = partial.size
 
-    def end(self) -> None:
-        """Let the next sender in, at what was committed."""
-        self._update(None)
+    def end(self, **also: Any) -> None:
+        """Let the next sender in."""
+        self._update(None, **also)
+
+    @contextmanager
+    def renewed_aside(self) -> Iterator[None]:
+        """Renew while something takes long that cannot be asked in between: a store that is far, a file that is copied."""
+        ended = threading.Event()
+        aside = threading.Thread(target=self._renew_until, args=(ended,), daemon=True)
+        aside.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            aside.join()
+
+    def _renew_until(self, ended: threading.Event) -> None:
+        pause = max(LEAST_PAUSE, settings.UPLOAD_LEASE.total_seconds() / 4)
+        while not ended.wait(pause):
+            with suppress(DatabaseError):  # the next time; and whoever comes back is told
+                if not self._moved(_deadline()):
+                    return
 
     def _update(self, until: datetime | None, **also: Any) -> None:
-        rows = Upload.objects.filter(pk=self.upload.pk, leased_until=self.until)
-        mine = rows.update(leased_until=until, **also)
-        connections.release()
-        if not mine:
+        if not self._moved(until, **also):
             raise _taken(self.upload)
-        self.until, self._renewed = until or self.until, time.monotonic()
+
+    def _moved(self, until: datetime | None, **also: Any) -> bool:
+        try:
+            rows = Upload.objects.filter(pk=self.upload.pk, leased_until=self.until, stored_at=None)
+            mine = rows.update(leased_until=until, **also)
+        finally:
+            connections.release()
+        if mine:
+            self.until, self._renewed = until or self.until, time.monotonic()
+        return bool(mine)
 
 
 def _deadline() -> datetime:
@@ -80,27 +111,36 @@ def append(*, upload: Upload, offset: int, chunks: Iterable[bytes]) -> Upload:
     lease = _Lease(upload, offset)
     upload.refresh_from_db(fields=["pieces"])  # now nobody else adds to them
     connections.release()
-    partial = _open(upload, offset)
+    partial = _open(upload, lease, offset)
     try:
         _write(partial, lease, chunks)
         upload.offset = partial.size
         upload.pieces = partial.noted().get("pieces", [])
-        if partial.size == upload.size:
-            _finish(upload, partial, lease)
+        return _finish(upload, partial, lease) if partial.size == upload.size else upload
     except Unavailable:
-        lease.end()
+        with suppress(Conflict, Gone):  # what was committed is safe: the next sender goes on from there
+            lease.end()
         raise
     finally:
         partial.close()
-    return upload
 
 
-def _open(upload: Upload, offset: int) -> Partial | InPieces:
+def _open(upload: Upload, lease: _Lease, offset: int) -> Partial | InPieces:
     try:
-        return partial_of(str(upload.pk), offset=offset, pieces=upload.pieces, limit=upload.size)
+        with lease.renewed_aside():
+            return partial_of(
+                str(upload.pk),
+                offset=offset,
+                pieces=upload.pieces,
+                limit=upload.size,
+                after_another=lease.after_another,
+            )
     except Lost:
-        _begin_anew(upload)
+        lease.end(offset=0, pieces=[])
         raise _mismatch(0) from None
+    except BaseException:
+        lease.end()
+        raise
 
 
 def _write(partial: Partial | InPieces, lease: _Lease, chunks: Iterable[bytes]) -> None:
@@ -121,22 +161,39 @@ def _write(partial: Partial | InPieces, lease: _Lease, chunks: Iterable[bytes]) 
     lease.commit(partial, and_end=partial.size < partial.limit)
 
 
-def _finish(upload: Upload, partial: Partial | InPieces, lease: _Lease) -> None:
+def _finish(upload: Upload, partial: Partial | InPieces, lease: _Lease) -> Upload:
     try:
         partial.hash_again(meanwhile=lambda: lease.hold(partial))  # a large file takes longer than a lease lasts
-        partial.check(sha256=upload.sha256, size=upload.size)
-    except FileNotFoundError:  # a piece is gone
-        _begin_anew(upload)
-        raise _mismatch(0) from None
-    except Invalid:
-        _begin_anew(upload)
+        _check(upload, partial, lease)
+        with lease.renewed_aside():
+            return uploads.finish(upload=upload, incoming=partial)
+    except (Conflict, Gone, Invalid):
         raise
-    uploads.finish(upload=upload, incoming=partial)
+    except FileNotFoundError:
+        if isinstance(partial, InPieces):
+            with suppress(Conflict, Gone):  # a piece is gone: all has to come again, unless it is stored
+                lease.end(offset=0, pieces=[])
+        return _ended_by_another(upload)
+    except BaseException:
+        lease.end()  # all that came is kept: the next sender ends it
+        raise
 
 
-def _begin_anew(upload: Upload) -> None:
-    Upload.objects.filter(pk=upload.pk).update(offset=0, pieces=[], leased_until=None)
-    forget_partial(str(upload.pk), upload.pieces)
+def _check(upload: Upload, partial: Partial | InPieces, lease: _Lease) -> None:
+    try:
+        partial.check(sha256=upload.sha256, size=upload.size)
+    except Invalid:
+        lease.end(offset=0, pieces=[])
+        forget_partial(str(upload.pk), upload.pieces)
+        raise
+
+
+def _ended_by_another(upload: Upload) -> Upload:
+    """Return the upload that was stored by somebody else meanwhile; raises where it was cancelled or its bytes are lost."""
+    now = Upload.objects.filter(pk=upload.pk).exclude(stored_at=None).first()
+    if now is None:
+        raise _taken(upload)
+    return now
 
 
 def _refused(upload: Upload, offset: int) -> Conflict | Gone | Locked:

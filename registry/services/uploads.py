@@ -18,6 +18,7 @@ from registry.errors import Gone, Invalid, StorageFull, TooLarge
 from registry.incoming import Incoming, free_bytes
 from registry.models import Blob, Project, RegisteredModel, Upload
 from registry.models.content import UploadQuerySet
+from registry.numerals import whole_number
 from registry.partials import forget_partial
 from registry.permissions import Action, require
 from registry.services import blobs
@@ -146,12 +147,14 @@ def receive(*, upload: Upload, chunks: Iterable[bytes]) -> Upload:
 def finish(*, upload: Upload, incoming: Incoming) -> Upload:
     """Store the bytes of an upload that are all there and checked: the blob, and then the upload's row."""
     blob = blobs.keep(incoming=incoming)
-    forget_partial(str(upload.pk), upload.pieces)
-    upload.sha256, upload.offset, upload.stored_at, upload.pieces = blob.pk, blob.size, timezone.now(), []
-    found = {name: getattr(upload, name) for name in ("sha256", "offset", "stored_at", "pieces")} | {
-        "leased_until": None
-    }
-    if not Upload.objects.filter(pk=upload.pk).update(**found):
+    upload.sha256, upload.offset, upload.stored_at = blob.pk, blob.size, timezone.now()
+    found = {"sha256": upload.sha256, "offset": upload.offset, "stored_at": upload.stored_at, "leased_until": None}
+    found["pieces"] = []
+    there = Upload.objects.filter(pk=upload.pk).update(**found)
+    forget_partial(
+        str(upload.pk), upload.pieces
+    )  # behind the row: without it, and not stored, all would have to come again
+    if not there:
         raise said_cancelled()
     return upload
 
@@ -199,4 +202,4 @@ def _signature(upload_id: str, expires: str) -> str:
 def _signature_holds(upload_id: str, signature: str, expires: str) -> bool:
     if not constant_time_compare(signature, _signature(str(upload_id), expires)):
         return False
-    return expires.isdigit() and int(expires) > timezone.now().timestamp()
+    return (whole_number(expires) or 0) > timezone.now().timestamp()

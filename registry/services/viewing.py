@@ -6,13 +6,12 @@ Nothing is held whole: a text is read to its beginning, a table to its page, a m
 from __future__ import annotations
 
 import codecs
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from registry import connections, frames
+from registry import connections, frames, json_texts
 from registry.cards import CARD, Card, read_card
 from registry.diffs.text import begins_readable
 from registry.errors import Invalid
@@ -21,6 +20,7 @@ from registry.headers.formats import read_header
 from registry.headers.reading import BadHeader, Header, Tensor
 from registry.images import image_type
 from registry.models import Version
+from registry.parquet import from_parquet
 from registry.services import downloads
 from registry.storage import open_ranges
 from registry.trees import Entry
@@ -33,6 +33,7 @@ MOST_TEXT = 256 * 1024  # bytes of a text on a page
 MOST_LINES = 5000
 MOST_ORDERED = 512 * 1024  # characters of JSON put in order: what is nested deeply would be mostly blanks
 MOST_TABLE = 64 * 2**20  # bytes of CSV read for a page
+MOST_VALUES = 256 * 2**20  # bytes that the values of Parquet's rows take, read for a page
 ROWS = 50  # of a table on one page
 TENSORS = 100
 MOST_ROWS = 10_000  # of a table: those behind them would be read through for every page
@@ -126,15 +127,16 @@ def _table(file: BinaryIO, ending: str, start: int) -> View:
     if start >= MOST_ROWS:
         raise Invalid("invalid", f"The first {MOST_ROWS:,} rows are shown here. Download the file to see the others.")
     file.seek(0)
-    columns, rows = frames.from_csv(file) if ending == "csv" else frames.from_parquet(file)
+    columns, rows = frames.from_csv(file) if ending == "csv" else from_parquet(file, most_bytes=MOST_VALUES)
     if ending == "csv":
         rows = _bounded(rows, file)
-    found = list(islice(rows, start, start + ROWS + 1))
+    shown = islice(rows, start, start + ROWS + 1)
+    found = [[_cell(value) for value in row[:MOST_COLUMNS]] for row in shown]  # cut at once: a row may be long
     return View(
         "table",
         columns=columns[:MOST_COLUMNS],
         columns_left_out=max(0, len(columns) - MOST_COLUMNS),
-        rows=[[_cell(value) for value in row[:MOST_COLUMNS]] for row in found[:ROWS]],
+        rows=found[:ROWS],
         start=start,
         more=len(found) > ROWS and start + ROWS < MOST_ROWS,
         cut=len(found) > ROWS and start + ROWS >= MOST_ROWS,
@@ -177,40 +179,18 @@ def _unstructured(file: BinaryIO, path: str, entry: Entry, first: bytes, plain: 
 
 
 def _json(text: str) -> View:
-    """Return JSON in order, a line for each value; as it is where it is none, or would lose something so."""
+    """Return JSON in order, a line for each value; as it is where it is none, or says something twice."""
     try:
-        said = json.loads(text, object_pairs_hook=_once)
-        ordered, cut = in_order(said)
-        return View("json", text=ordered, cut=cut)
+        json_texts.check(text)
     except (ValueError, RecursionError) as error:
         return View("text", text=text, problem=f"This is no JSON that can be put in order: {error}.")
+    ordered, cut = in_order(text)
+    return View("json", text=ordered, cut=cut)
 
 
-def in_order(value: Any) -> tuple[str, bool]:
-    """Return JSON with a line for each value, and whether it was cut: 256 KiB, deep enough, would be 80 MB of blanks.
-
-    Raises ValueError for a text of broken Unicode, which JSON can spell and no page can say.
-    """
-    pieces, length, lines, cut = list[str](), 0, 1, False
-    for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
-        length, lines = length + len(piece), lines + piece.count("\n")
-        cut = length > MOST_ORDERED or lines > MOST_LINES
-        if cut:
-            break
-        pieces.append(piece)
-    text = "".join(pieces)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("a text in it is broken Unicode") from None
-    return text, cut
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name is there twice")
-    return found
+def in_order(text: str) -> tuple[str, bool]:
+    """Return JSON with a line for each value, as much of it as a page shows, and whether it was cut."""
+    return json_texts.in_order(text, most=MOST_ORDERED, most_lines=MOST_LINES)
 
 
 def _hexadecimal(first: bytes) -> list[tuple[str, str, str]]:

@@ -68,10 +68,10 @@ def _said(value: Any) -> str:
 
 def _text(text: str, look: str) -> SafeString:
     if len(text) <= LONG and text.count("\n") < 8:
-        return format_html('<span class="said {}">{}</span>', look, text)
+        return format_html('<span class="nested-text {}">{}</span>', look, text)
     begin = " ".join(text[:LONG].split())[:90]
     return format_html(
         '<details class="long"><summary>{}… <span class="muted">{} characters</span></summary>'
-        '<div class="said {}">{}</div></details>',
+        '<div class="nested-text {}">{}</div></details>',
         begin, f"{len(text):,}", look, text,
     )  # fmt: skip

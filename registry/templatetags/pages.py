@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from accounts.models import User
+from registry.headers.numpy import in_words
 from registry.models import Project, RegisteredModel, Version
 
 register = template.Library()
@@ -111,6 +112,12 @@ def ref_badge(kind: str, name: str, address: str = "") -> SafeString:
     if not address:
         return format_html('<span class="badge {}" title="{}">{}{}</span>', kind, kind, ref_icon(kind), name)
     return format_html('<a class="badge {}" title="{}" href="{}">{}{}</a>', kind, kind, address, ref_icon(kind), name)
+
+
+@register.filter
+def dtype(name: str) -> str:
+    """Write the type of a tensor as people call it; the JSON keeps the file's own spelling."""
+    return in_words(name)
 
 
 @register.filter

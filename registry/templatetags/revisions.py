@@ -1,4 +1,4 @@
-"""What pages about a version share: the chooser of a revision, the server's address, icons of files."""
+"""What pages about a version share: the chooser of a revision, the address of the server and of its client, icons of files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 from django import template
 from django.conf import settings
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from registry import wheels
 from registry.models import Ref, RegisteredModel
 from registry.models.names import Names, names_of
 from registry.templatetags.pages import icon
@@ -71,3 +73,9 @@ def server(context: template.Context) -> str:
     request = context["request"]
     known: str = settings.LMVP_URL
     return known if urlsplit(known).netloc == request.get_host() else f"{request.scheme}://{request.get_host()}"
+
+
+@register.simple_tag
+def client_wheel() -> str:
+    """Write the path of the client's wheel, for `pip install {% server %}{% client_wheel %}`."""
+    return reverse("web:client-wheel", args=[wheels.client_wheel().name])

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
-from registry import frames, storage, typed_data
+from registry import frames, json_texts, storage, typed_data
 from registry.digests import check_levels
 from registry.models import Artifact
+from registry.parquet import from_parquet
 from registry.typed_data import BYTES, CSV, FRAME, JSON, PARQUETS
 
 MOST_ROWS = 20
@@ -20,7 +21,7 @@ MOST_BYTES = 20_000  # of a text, or of JSON
 MOST_GROUP_BYTES = 32 * 2**20  # of a Parquet file, read for these few rows
 TABLES: dict[str, Callable[[BinaryIO], frames.Table]] = {
     CSV: frames.from_csv,
-    **dict.fromkeys(PARQUETS, lambda stream: frames.from_parquet(stream, most_group_bytes=MOST_GROUP_BYTES)),
+    **dict.fromkeys(PARQUETS, lambda stream: from_parquet(stream, most_group_bytes=MOST_GROUP_BYTES)),
 }
 
 
@@ -89,9 +90,9 @@ def _read(preview: Preview, stream: BinaryIO) -> None:
 
 def _parse(preview: Preview) -> None:
     try:
-        value = json.loads(preview.text)
-    except (ValueError, RecursionError):
-        preview.problem = "This is not the JSON that its media type promises."
+        value = json_texts.read(preview.text)
+    except (ValueError, RecursionError) as error:
+        preview.problem = f"This is not the JSON that its media type promises: {error}."
         return
     try:
         check_levels(value, MOST_LEVELS)

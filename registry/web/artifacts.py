@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -170,7 +171,7 @@ def _rest(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_order(data: Mapping[str, Any]) -> tuple[str, str]:
-    text, cut = viewing.in_order(data)
+    text, cut = viewing.in_order(json.dumps(data, ensure_ascii=False))
     return text, "\n… and more, in the page's twin" if cut else ""
 
 

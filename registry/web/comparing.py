@@ -15,6 +15,7 @@ from registry import connections
 from registry.diffs import hunks, values
 from registry.errors import Invalid
 from registry.models import Ref, RegisteredModel, Version
+from registry.models.surroundings import surroundings_of
 from registry.services import differences, downloads, tables
 from registry.trees import Difference
 from registry.web import file_changes, side_by_side
@@ -24,6 +25,7 @@ from registry.web.places import ModelPlace, model_at
 RECENT = 20  # versions to choose from by a tick
 MOST_NAMES = 200  # that are suggested while one types
 MOST_VALUES = 300  # metrics, and metadata keys, on one page
+MOST_SAME = 100  # metrics that did not change, folded
 MOST_TENSORS = 300  # of each kind
 QUICK_BYTES = 64 * 2**20  # of tensors that are compared without being asked; asked, as many as the API reads
 
@@ -78,9 +80,9 @@ def _choosing(
     request: HttpRequest, place: ModelPlace, said: dict[str, str], errors: Errors | None = None, status: int = 200
 ) -> HttpResponse:
     recent, refs = _recent(place.model), _refs(place.model)
-    around = Version.objects.surroundings_of(recent)
+    around = surroundings_of(recent)
     rows = [(version, around[version.pk]) for version in recent]
-    facts = {"said": said, "errors": errors or {}, "rows": rows, "names": _names(refs, recent)}
+    facts: dict[str, Any] = {"said": said, "errors": errors or {}, "rows": rows, "names": _names(refs, recent)}
     facts["suggestions"] = _suggestions(place.model, refs, recent)
     return show(request, "compare_choose", place, status=status, tab="compare", **facts)
 
@@ -148,7 +150,7 @@ def compare(request: HttpRequest, project: str, model: str, base: str, head: str
     both, errors = _both(place, base, head)
     if not both:
         return _choosing(request, place, {"base": base, "head": head}, errors, 404)
-    around = Version.objects.surroundings_of(both)
+    around = surroundings_of(both)
     refs = [around[version.pk].refs for version in both]
     listing = file_changes.listing(request, differences.files_between(*both))
     facts = {
@@ -172,9 +174,11 @@ def _metrics(before: dict[str, float | str], after: dict[str, float | str]) -> d
     largest = max((abs(one.percent) for one in changed if one.percent), default=100)
     return {
         "metrics": changed[:MOST_VALUES],
-        "metrics_same": [one for one in found if not one.differs][:MOST_VALUES],
+        "metrics_same": [one for one in found if not one.differs][:MOST_SAME],
+        "most_same": MOST_SAME,
         "metrics_count": len(found),
         "metrics_changed": len(changed),
+        "metrics_unchanged": len(found) - len(changed),
         "most_percent": min(100, largest),
         "most_values": MOST_VALUES,
     }

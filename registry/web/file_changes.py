@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from registry.diffs import hunks
 from registry.errors import Invalid
+from registry.numerals import whole_number
 from registry.services import differences
 from registry.storage import Lost
 from registry.trees import Difference
@@ -50,15 +51,15 @@ def listing(request: HttpRequest, found: Sequence[Difference]) -> Listing:
     for one in found:
         files[one.kind].append(one)
     counts = {kind: len(rows) for kind, rows in files.items()}
-    kind, page = request.GET.get("kind", ""), request.GET.get("page", "1")
+    kind, page = request.GET.get("kind", ""), whole_number(request.GET.get("page", "1"), digits=6)
     if not kind:
         groups = [(kind, ICONS[kind], rows[:FIRST], max(0, len(rows) - FIRST)) for kind, rows in files.items() if rows]
         return Listing(counts, groups)
-    if kind not in KINDS or not (page.isascii() and page.isdigit() and len(page) < 7 and int(page)):
+    if kind not in KINDS or not page:
         raise Invalid("invalid", f"Files are {', '.join(KINDS)}; pages are counted from 1.")
-    rows, at = files[kind], (int(page) - 1) * ROWS
+    rows, at = files[kind], (page - 1) * ROWS
     group = (kind, ICONS[kind], rows[at : at + ROWS], 0)
-    return Listing(counts, [group], kind, int(page), max(1, -(-len(rows) // ROWS)))
+    return Listing(counts, [group], kind, page, max(1, -(-len(rows) // ROWS)))
 
 
 @dataclass(slots=True)

@@ -35,6 +35,13 @@ BY_NAME = {"dockerfile": "docker", "makefile": "make", "modelfile": "docker"}
 
 
 @require_safe
+def root(request: HttpRequest, project: str, model: str, revision: str) -> HttpResponse:
+    """The address of a file cut short: the files of a version are listed by its tree."""
+    version_at(request, project, model, revision)
+    return redirect("web:tree", project, model, revision)
+
+
+@require_safe
 def file(request: HttpRequest, project: str, model: str, revision: str, path: str) -> HttpResponse:
     """One file of a version, shown by what it is: text, Markdown, JSON, a table, a picture, the header of a model."""
     place = version_at(request, project, model, revision)

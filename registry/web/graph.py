@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -55,7 +56,7 @@ def graph(request: HttpRequest, project: str, model: str) -> HttpResponse:
     page = newest_first(place.model.versions.with_figures(), request, key="number", size=ROWS)
     lines = list(_lines(place.model, page.rows))
     width = max((line.row.lanes for line in lines), default=1)
-    facts = {"lines": lines, "lanes": width, "node": NODE}
+    facts: dict[str, Any] = {"lines": lines, "lanes": width, "node": NODE}
     return show(request, "graph", place, tab="versions", twin=f"{place.twin}versions/", page=page, **facts)
 
 

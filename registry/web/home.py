@@ -7,7 +7,6 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from registry.models import Membership, Project, RegisteredModel
-from registry.permissions import Role
 from registry.services.projects import ensure_personal_project
 from registry.web.lines import model_lines
 from registry.web.news import news_of
@@ -26,8 +25,6 @@ def home(request: HttpRequest) -> HttpResponse:
         return _welcome(request)
     ensure_personal_project(actor=request.user)
     mine = list(Project.objects.of_member(request.user)[:MOST_PROJECTS])
-    for project in mine:
-        project.role_name = Role(project.role).label
     visible = RegisteredModel.objects.visible_to(request.user)
     foreign = visible.exclude(project__in=Membership.objects.filter(user=request.user).values("project"))
     others = foreign.filter(last_number__gt=0).newest_first().with_heads()[:OTHERS]

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from registry.diffs.values import MetricChange
 from registry.models import Metric, Version
 from registry.series import Series
 from registry.web.paging import query
@@ -28,15 +29,11 @@ class Row:
 
     @property
     def change(self) -> float | None:
-        if isinstance(self.value, str) or self.before is None or isinstance(self.before, str):
-            return None
-        return self.value - self.before
+        return MetricChange(self.name, self.before, self.value).delta
 
     @property
     def percent(self) -> float | None:
-        if not self.change or not isinstance(self.before, float) or not self.before:
-            return None
-        return 100 * self.change / abs(self.before)
+        return MetricChange(self.name, self.before, self.value).percent if self.change else None
 
 
 @dataclass(frozen=True, slots=True)

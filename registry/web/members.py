@@ -14,7 +14,7 @@ from registry.services import members
 from registry.web.forms.members import AddForm, InviteForm, RoleForm, roles_up_to
 from registry.web.pages import act, attempt, show
 from registry.web.paging import numbered
-from registry.web.places import Place, project_at
+from registry.web.places import Place, actor_of, project_at
 
 MEMBERS = 100  # on one page
 MOST_INVITATIONS = 100
@@ -48,7 +48,7 @@ def set_role(request: HttpRequest, project: str, username: str) -> HttpResponse:
 
     def work() -> None:
         user = _member(place, username).user
-        members.set_membership(actor=request.user, project=place.project, user=user, role=form.said)
+        members.set_membership(actor=actor_of(request), project=place.project, user=user, role=form.said)
 
     done = f"{username} is {form.said.label} now."
     return act(request, work, done=done, then=_address(place), gone=Membership.DoesNotExist)
@@ -64,7 +64,7 @@ def remove(request: HttpRequest, project: str, username: str) -> HttpResponse:
 
     def work() -> None:
         user = _member(place, username).user
-        members.remove_member(actor=request.user, project=place.project, user=user)
+        members.remove_member(actor=actor_of(request), project=place.project, user=user)
 
     response = act(request, work, done=done, then=_address(place), gone=Membership.DoesNotExist)
     left = leaving and role_in(request.user, place.project) is None
@@ -100,7 +100,7 @@ def withdraw(request: HttpRequest, project: str, pk: int) -> HttpResponse:
     place = project_at(request, project)
 
     def work() -> None:
-        members.withdraw_invitation(actor=request.user, project=place.project, invitation_id=pk)
+        members.withdraw_invitation(actor=actor_of(request), project=place.project, invitation_id=pk)
 
     done = "The invitation is withdrawn; its link is no good any more."
     return act(request, work, done=done, then=_address(place), gone=Invitation.DoesNotExist)
@@ -148,11 +148,11 @@ def _member(place: Place, username: str) -> Membership:
 
 def _add(place: Place, username: str, role: Role) -> None:
     user = members.find_user(username=username)
-    members.set_membership(actor=place.request.user, project=place.project, user=user, role=role)
+    members.set_membership(actor=actor_of(place.request), project=place.project, user=user, role=role)
 
 
 def _invite(place: Place, email: str, role: Role) -> None:
-    members.invite(actor=place.request.user, project=place.project, email=email, role=role)
+    members.invite(actor=actor_of(place.request), project=place.project, email=email, role=role)
 
 
 def _address(place: Place) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from registry.tree_merging import SOURCE, TARGET, Sides
 from registry.trees import Difference, Entry
 from registry.web.forms.refs import ChoiceForm, MergeForm
 from registry.web.pages import attempt, show
-from registry.web.places import ModelPlace, model_at
+from registry.web.places import ModelPlace, actor_of, model_at
 from registry.web.revisions import branches_of, suggested
 
 MOST_CONFLICTS = 200  # on the page; the others are decided together, or by the API
@@ -92,8 +93,8 @@ def merge(request: HttpRequest, project: str, model: str) -> HttpResponse:
     shown = _shown(request, model_here, choice)
     form = _merge_form(request, shown, choice)
     if shown and form.is_valid() and request.method == "POST":
-        head = list[Version]()
-        if attempt(form, lambda said: head.append(_merged(request, model_here, shown, choice, said))):
+        head, merged = list[Version](), functools.partial(_merged, request, model_here, shown, choice)
+        if attempt(form, lambda said: head.append(merged(said))):
             return redirect("web:version", model_here.project.name, model_here.name, str(head[0].number))
         shown = _shown(request, model_here, choice)  # as it is now: somebody may have been quicker
     return _page(request, place, choice, shown, form)
@@ -206,7 +207,7 @@ def _merged(
         picks = dict.fromkeys(shown.preview.conflicts, said["others"]) | picks
     _refuse_undecided(len(shown.preview.conflicts.keys() - picks.keys()))
     head, outcome = merging.merge(
-        actor=request.user,
+        actor=actor_of(request),
         model=model,
         source=str(said["seen_source"]),
         target=target,

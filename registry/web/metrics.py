@@ -15,7 +15,6 @@ from django.views.decorators.http import require_safe
 
 from registry.choosing import head_of
 from registry.models import Metric, RegisteredModel, Version
-from registry.models.walks import ByMetric, Choice
 from registry.parameters import Axis, axes
 from registry.series import Series
 from registry.web.history import branch_names, chosen_names, kept, newest_names, query_without
@@ -106,9 +105,9 @@ def _rows(page: Page, chosen: list[str]) -> list[Row]:
 
 def _charts(model: RegisteredModel, chosen: list[str], line: dict[int, int] | None) -> list[Chart]:
     if line is None:
-        return [_chart(model, name, Metric.objects.over_versions(model, name, most=POINTS), None) for name in chosen]
+        return [_chart(model, name, Metric.objects.over_versions(model, name, most=POINTS)) for name in chosen]
     found = Metric.objects.values_of(line, chosen)
-    return [_chart(model, name, of_line, of_line) for name in chosen for of_line in [_of_line(line, found, name)]]
+    return [_chart(model, name, _of_line(line, found, name)) for name in chosen]
 
 
 def _of_line(line: dict[int, int], found: dict[int, dict[str, float | str]], name: str) -> Series:
@@ -117,7 +116,7 @@ def _of_line(line: dict[int, int], found: dict[int, dict[str, float | str]], nam
     return Series(len(points), points)
 
 
-def _chart(model: RegisteredModel, name: str, series: Series, whole: Series | None) -> Chart:
+def _chart(model: RegisteredModel, name: str, series: Series) -> Chart:
     data = {
         "kind": "lines",
         "x": "version",
@@ -126,7 +125,7 @@ def _chart(model: RegisteredModel, name: str, series: Series, whole: Series | No
         "series": [{"name": name, "points": [list(point) for point in series.points]}],
         "address": _address(model),
     }
-    ends = _ends(model, name) if whole is None else _ends_of(whole)
+    ends = _ends_of(series) if len(series.points) == series.total else _ends(model, name, series)
     return Chart(name, series.total, len(series.points), data, ends)
 
 
@@ -135,13 +134,14 @@ def _address(model: RegisteredModel) -> str:
     return reverse("web:version", args=[model.project.name, model.name, "0"]).removesuffix("0/") + "{x}/"
 
 
-def _ends(model: RegisteredModel, name: str) -> Ends | None:
-    highest, lowest = (ByMetric(Choice(model), name, descending).best() for descending in (True, False))
-    if highest is None or lowest is None:
+def _ends(model: RegisteredModel, name: str, series: Series) -> Ends | None:
+    """Return the ends of a series that was thinned: they are among its points, but the newest version with them may not be."""
+    found = _ends_of(series)
+    if found is None:
         return None
-    values = Metric.objects.values_of([highest.pk, lowest.pk], [name])
-    first, last = ((one.number, float(values[one.pk][name])) for one in (highest, lowest))
-    return Ends(first, last)
+    rows = Metric.objects.latest_of(model, name).order_by("-version_id").values_list("version__number", "value")
+    newest = {value: rows.filter(value=value).first() for _, value in (found.highest, found.lowest)}
+    return Ends(newest[found.highest[1]] or found.highest, newest[found.lowest[1]] or found.lowest)
 
 
 def _ends_of(series: Series) -> Ends | None:

@@ -17,7 +17,7 @@ from registry.permissions import Action
 from registry.services import registered_models, retention, trash
 from registry.web.forms.settings import ModelForm, RenameForm, RetentionForm, SureForm
 from registry.web.pages import act, attempt, show
-from registry.web.places import ModelPlace, model_at
+from registry.web.places import ModelPlace, actor_of, model_at
 
 MOST_BRANCHES = 1000  # offered as the default one
 SHOWN = 20  # versions of those that a rule would delete
@@ -44,7 +44,7 @@ def delete(request: HttpRequest, project: str, model: str) -> HttpResponse:
     place = model_at(request, project, model, action=Action.TRASH)
     row = place.model
     form = SureForm(request.POST, expected=row.name)
-    if not form.is_valid() or not attempt(form, lambda said: trash.delete(actor=request.user, row=row)):
+    if not form.is_valid() or not attempt(form, lambda said: trash.delete(actor=actor_of(request), row=row)):
         return _page(place, deleting=form, status=400)
     days = settings.TRASH_LIFETIME.days
     messages.success(request, f"{row} is in the trash. It can be taken back for {days} days, here.")
@@ -77,7 +77,7 @@ def drop_rule(request: HttpRequest, project: str, model: str) -> HttpResponse:
     place = model_at(request, project, model, action=Action.SET_RETENTION)
 
     def work() -> None:
-        retention.delete_rule(actor=request.user, model=place.model)
+        retention.delete_rule(actor=actor_of(request), model=place.model)
 
     done, then = "The rule is gone: all versions are kept.", _address(place.model)
     return act(request, work, done=done, then=then, gone=RetentionRule.DoesNotExist)
@@ -87,7 +87,7 @@ def _set_rule(place: ModelPlace, form: RetentionForm) -> HttpResponse:
     model = place.model
 
     def work(said: dict[str, Any]) -> None:
-        retention.set_rule(actor=place.request.user, model=model, **said)
+        retention.set_rule(actor=actor_of(place.request), model=model, **said)
 
     if not form.is_valid() or not attempt(form, work):
         return _page(place, keeping=form, status=400)
@@ -116,7 +116,7 @@ def _changed(place: ModelPlace, name: str, form: Form, done: str) -> HttpRespons
     changed: list[RegisteredModel] = []
 
     def work(said: dict[str, Any]) -> None:
-        changed.append(registered_models.update_model(actor=place.request.user, model=place.model, **said))
+        changed.append(registered_models.update_model(actor=actor_of(place.request), model=place.model, **said))
 
     if not form.is_valid() or not attempt(form, work):
         place.model.refresh_from_db()
@@ -129,11 +129,11 @@ def _page(place: ModelPlace, *, status: int = 200, **forms: Form) -> HttpRespons
     model = place.model
     rule = RetentionRule.objects.filter(model=model).select_related("set_by").first()
     about = {"description": model.description, "kind": model.kind, "default_branch": model.default_branch}
-    given = {
+    given: dict[str, Any] = {
         "editing": ModelForm(initial=about, branches=_branches(model)),
         "renaming": RenameForm(initial={"name": model.name}),
         "keeping": RetentionForm(initial={"keep_last": rule.keep_last, "keep_days": rule.keep_days} if rule else {}),
         "deleting": SureForm(expected=model.name),
     }
-    facts = {"rule": rule, "days": settings.TRASH_LIFETIME.days} | given | forms
+    facts: dict[str, Any] = {"rule": rule, "days": settings.TRASH_LIFETIME.days} | given | forms
     return show(place.request, "model_settings", place, tab="settings", status=status, **facts)

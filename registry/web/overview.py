@@ -9,7 +9,9 @@ from django.views.decorators.http import require_safe
 
 from registry import lineage
 from registry.models import RegisteredModel, Version
+from registry.models.histories import newest_measured
 from registry.models.names import Names, aliases_of, names_of
+from registry.models.surroundings import surroundings_of
 from registry.web.pages import show
 from registry.web.places import ModelPlace, VersionPlace, model_at, version_at
 from registry.web.readmes import readme_of
@@ -30,7 +32,9 @@ def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
     there = model_at(request, project, model)
     newest = _newest(there)
     if newest is None:
-        return show(request, "model_empty", there, tab="overview", sample=SAMPLES[there.model.kind])
+        return show(
+            request, "model_empty", there, tab="overview", sample=SAMPLES[RegisteredModel.Kind(there.model.kind)]
+        )
     return _page(newest, twin=there.twin)
 
 
@@ -64,12 +68,11 @@ def _newest(place: ModelPlace) -> VersionPlace | None:
 
 def _facts(request: HttpRequest, place: VersionPlace, asked: str) -> dict[str, Any]:
     model, version = place.model, place.version
-    around = Version.objects.surroundings_of([version])[version.pk]
+    around = surroundings_of([version])[version.pk]
     names = names_of(model)
-    facts = {
+    facts: dict[str, Any] = {
         "refs": around.refs,
-        "metrics": list(around.metrics.items())[:MOST_METRICS],
-        "more_metrics": max(len(around.metrics) - MOST_METRICS, 0),
+        **_metrics(version, around.metrics, newest=not asked),
         "names": names,
         "aliases": list(aliases_of(model, most=MOST_ALIASES)),
         "recent": list(model.versions.filter(trashed_at=None).only(*SHOWN).order_by("-number")[:RECENT]),
@@ -81,6 +84,18 @@ def _facts(request: HttpRequest, place: VersionPlace, asked: str) -> dict[str, A
     contents = facts["contents"]
     readme = contents.readme and readme_of(request, version, place.revision, "", contents.readme)
     return facts | {"readme": readme}
+
+
+def _metrics(version: Version, own: dict[str, float | str], *, newest: bool) -> dict[str, Any]:
+    """Return the metrics shown and whose they are: for the newest version without any, of the newest that has some."""
+    measured, found = version, own
+    if newest and not own and (other := newest_measured([version.model]).get(version.model_id)):
+        measured, found = other, surroundings_of([other])[other.pk].metrics
+    return {
+        "measured": measured,
+        "metrics": list(found.items())[:MOST_METRICS],
+        "more_metrics": max(len(found) - MOST_METRICS, 0),
+    }
 
 
 def _served(place: VersionPlace, asked: str, names: Names) -> tuple[str, Version]:

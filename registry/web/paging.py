@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from registry.errors import Invalid
+from registry.numerals import whole_number
 
 ROWS = 50  # on one page
 MOST_PAGES = 1_000_000  # beyond, the place in the list is no number that a database takes
@@ -20,9 +21,10 @@ MOST_PAGES = 1_000_000  # beyond, the place in the list is no number that a data
 
 def number_of(said: str) -> int:
     """Read a key that is a number; ValueError for what is none that a database takes."""
-    if not (said.isascii() and said.isdigit() and len(said) <= 18):
+    number = whole_number(said)
+    if number is None:
         raise ValueError(said)
-    return int(said)
+    return number
 
 
 @dataclass(frozen=True, slots=True)

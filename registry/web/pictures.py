@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from django.urls import reverse
 
@@ -73,7 +74,7 @@ class Picture:
 
 def picture_of(lineage: Lineage, *, most: int | None = None) -> Picture:
     """Draw a lineage around its first node, or those of its nodes that are nearest to that."""
-    root = lineage.nodes[0]
+    root = cast(Version, lineage.nodes[0])  # the version that it was asked of
     nodes = _nearest(lineage)[:most]
     keys = {_key(node) for node in nodes}
     edges = [edge for edge in lineage.edges if _key(edge.start) in keys and _key(edge.end) in keys]
@@ -111,10 +112,11 @@ def _nearest(lineage: Lineage) -> list[Node]:
     return [*found.values(), *(node for node in lineage.nodes if _key(node) not in found)]
 
 
-def _box(node: Node, root: Node, found: Layout) -> Box:
+def _box(node: Node, root: Version, found: Layout) -> Box:
     x, y = found.places[_key(node)]
-    make = _artifact if isinstance(node, Artifact) else _version
-    return make(node, root, x + EDGE, y + EDGE)  # type: ignore[operator]
+    if isinstance(node, Artifact):
+        return _artifact(node, root, x + EDGE, y + EDGE)
+    return _version(node, root, x + EDGE, y + EDGE)
 
 
 def _version(version: Version, root: Version, x: float, y: float) -> Box:
@@ -168,7 +170,7 @@ def _short(text: str, most: int) -> str:
     return f"{text[: most - end - 1]}…{text[-end:]}"
 
 
-def _line(edge: Edge, boxes: Mapping[object, Box], found: Layout) -> Line:
+def _line(edge: Edge, boxes: Mapping[tuple[str, object], Box], found: Layout) -> Line:
     keys = (_key(edge.start), _key(edge.end))
     return Line(edge.kind, _path(found.lines[keys]), boxes[keys[0]], boxes[keys[1]])
 

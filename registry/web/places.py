@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.encoding import escape_uri_path
 
+from accounts.models import User
 from registry.models import Project, RegisteredModel, Version
 from registry.permissions import Action, can, require
 from registry.services.projects import find_project
@@ -72,6 +74,13 @@ class VersionPlace(ModelPlace):
     @property
     def twin(self) -> str:
         return reverse("version", args=[self.project.name, self.model.name, self.revision])
+
+
+def actor_of(request: HttpRequest) -> User:
+    """Return who acts; PermissionDenied, which leads to signing in, where nobody is signed in."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 P = TypeVar("P", bound=Place)

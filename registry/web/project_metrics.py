@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from registry.models import Metric, RegisteredModel, Version
 from registry.sparklines import Sparkline, draw
-from registry.web.lines import Line, model_lines
+from registry.web.lines import Line, measured_lines
 from registry.web.pages import show
 from registry.web.paging import numbered
 from registry.web.places import project_at
@@ -40,7 +40,7 @@ LOWER_IS_BETTER = (
 
 @dataclass(slots=True)
 class Cell:
-    """One model and one metric: the newest version's value, the best there is, and the last versions as a line."""
+    """One model and one metric: the value of the newest version that has metrics, the best there is, and the last versions as a line."""
 
     name: str
     newest: float | str
@@ -51,7 +51,7 @@ class Cell:
 
 @dataclass(slots=True)
 class Row:
-    """One model and its cells, a column each; None where its newest version has nothing of this name."""
+    """One model and its cells, a column each; None where the version that they are of has nothing of this name."""
 
     line: Line
     cells: list[Cell | None] = field(default_factory=list)
@@ -63,7 +63,7 @@ def overview(request: HttpRequest, project: str) -> HttpResponse:
     place = project_at(request, project)
     live = RegisteredModel.objects.filter(project=place.project, trashed_at=None, last_number__gt=0)
     page = numbered(live.newest_first().with_heads(), request, size=MODELS)
-    lines = [line for line in model_lines(page.rows, metrics=NAMES) if line.metrics]
+    lines = measured_lines(page.rows, metrics=NAMES)
     known = Counter(metric.name for line in lines for metric in line.metrics)
     names = [name for name, _ in known.most_common(NAMES)]
     wanted = [name for name in dict.fromkeys(request.GET.getlist("metric")) if name in known][:COLUMNS]
@@ -84,7 +84,7 @@ def overview(request: HttpRequest, project: str) -> HttpResponse:
 
 def _rows(lines: list[Line], columns: list[str]) -> list[Row]:
     """Fill the table in four queries: newest values with their ranges, the best rows, the last versions, their values."""
-    heads = {line.latest.pk: line.model.pk for line in lines if line.latest}
+    heads = [line.measured.pk for line in lines if line.measured]
     newest = list(Metric.objects.filter(version__in=heads, name__in=columns, latest=True).with_range())
     cells = {(row.model_id, row.name): Cell(row.name, row.shown, low=is_better_low(row.name)) for row in newest}
     keys = {row.lowest if is_better_low(row.name) else row.highest for row in newest}

@@ -17,7 +17,7 @@ from registry.permissions import Action
 from registry.services import projects, trash
 from registry.web.forms.settings import DescriptionForm, RenameForm, SureForm, VisibilityForm
 from registry.web.pages import attempt, show
-from registry.web.places import Place, project_at
+from registry.web.places import Place, actor_of, project_at
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,7 +48,7 @@ def delete(request: HttpRequest, project: str) -> HttpResponse:
     """Put the project into the trash, when its name was typed."""
     place = project_at(request, project, action=Action.TRASH_PROJECT)
     form = SureForm(request.POST, expected=place.project.name)
-    if not form.is_valid() or not attempt(form, lambda said: trash.delete(actor=request.user, row=place.project)):
+    if not form.is_valid() or not attempt(form, lambda said: trash.delete(actor=actor_of(request), row=place.project)):
         return _page(place, deleting=form, status=400)
     days = settings.TRASH_LIFETIME.days
     messages.success(request, f"{place.project} is in the trash. You can take it back for {days} days, here.")
@@ -59,7 +59,7 @@ def _changed(place: Place, name: str, form: Form, done: str) -> HttpResponse:
     changed: list[Project] = []
 
     def work(said: dict[str, Any]) -> None:
-        changed.append(projects.update_project(actor=place.request.user, project=place.project, **said))
+        changed.append(projects.update_project(actor=actor_of(place.request), project=place.project, **said))
 
     if not form.is_valid() or not attempt(form, work):
         place.project.refresh_from_db()
@@ -70,7 +70,7 @@ def _changed(place: Place, name: str, form: Form, done: str) -> HttpResponse:
 
 def _page(place: Place, *, status: int = 200, **forms: Form) -> HttpResponse:
     project = place.project
-    given = {
+    given: dict[str, Any] = {
         "describing": DescriptionForm(initial={"description": project.description}),
         "seen": VisibilityForm(initial={"visibility": project.visibility}),
         "renaming": RenameForm(initial={"name": project.name}),

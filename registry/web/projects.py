@@ -21,7 +21,7 @@ from registry.web.forms.projects import NewModelForm, NewProjectForm
 from registry.web.lines import model_lines
 from registry.web.pages import attempt, show
 from registry.web.paging import numbered
-from registry.web.places import Place, project_at
+from registry.web.places import Place, actor_of, project_at
 
 LINES = 40
 RECENT = 6  # versions at the side
@@ -71,7 +71,7 @@ def _faces(place: Place) -> list[Membership]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_project(request: HttpRequest) -> HttpResponse:
     form, made = NewProjectForm(request.POST or None), list[Project]()
-    if form.is_valid() and attempt(form, lambda said: made.append(create_project(actor=request.user, **said))):
+    if form.is_valid() and attempt(form, lambda said: made.append(create_project(actor=actor_of(request), **said))):
         messages.success(request, f"{made[0]} is there. Next: its first model, and people to share it with.")
         return redirect(made[0])
     return show(request, "new_project", twin="/v1/projects/", form=form, **_asked(form, reverse("home")))
@@ -81,8 +81,10 @@ def new_project(request: HttpRequest) -> HttpResponse:
 def new_model(request: HttpRequest, project: str) -> HttpResponse:
     place = project_at(request, project, action=Action.CREATE_MODEL)
     form, made = NewModelForm(request.POST or None), list[RegisteredModel]()
-    making = {"actor": request.user, "project": place.project}
-    if form.is_valid() and attempt(form, lambda said: made.append(create_model(**making, **said))):
+    actor = actor_of(request)
+    if form.is_valid() and attempt(
+        form, lambda said: made.append(create_model(actor=actor, project=place.project, **said))
+    ):
         messages.success(request, f"{made[0]} is there. Next: publish its first version.")
         return redirect(made[0])
     return show(request, "new_model", place, tab="models", form=form, **_asked(form, place.project.get_absolute_url()))

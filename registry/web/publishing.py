@@ -18,7 +18,7 @@ from registry.permissions import Action
 from registry.services.versions import File, Publication, publish_version
 from registry.web.forms.publishing import PublicationForm
 from registry.web.pages import attempt, show
-from registry.web.places import ModelPlace, model_at
+from registry.web.places import ModelPlace, actor_of, model_at
 
 NAMES_SUGGESTED = 200
 
@@ -57,13 +57,11 @@ def _publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
 def _published(request: HttpRequest, place: ModelPlace, said: dict[str, Any]) -> Version:
     files: list[ArrivedFile] = [file for file in request.FILES.getlist("files") if isinstance(file, ArrivedFile)]
     names = [File(file.name or "", file.incoming.sha256) for file in files]
-    publication = Publication(
-        files=[*said.pop("listed"), *names],
-        idempotency_key=said.pop("key"),
-        **{name: value or None if name in ("alias", "tag") else value for name, value in said.items()},
-    )
+    listed, key = said.pop("listed"), said.pop("key")
+    about: dict[str, Any] = said | {name: said[name] or None for name in ("alias", "tag")}
+    publication = Publication(files=[*listed, *names], idempotency_key=key, **about)
     version, _ = publish_version(
-        actor=request.user,  # type: ignore[arg-type]  # who may publish is somebody
+        actor=actor_of(request),
         model=place.model,
         publication=publication,
         arrived=[file.incoming for file in files],

@@ -28,7 +28,7 @@ from registry.strips import MOST_SPANS, Stop, spans
 from registry.web.forms.refs import FlagsForm, GuardForm, MoveForm, NewRefForm
 from registry.web.pages import act, attempt, show
 from registry.web.paging import Page, newest_first
-from registry.web.places import ModelPlace, model_at
+from registry.web.places import ModelPlace, actor_of, model_at
 from registry.web.revisions import suggested
 
 PLURALS = {Ref.Kind.BRANCH: "branches", Ref.Kind.TAG: "tags", Ref.Kind.ALIAS: "aliases"}
@@ -65,7 +65,11 @@ def overview(request: HttpRequest, project: str, model: str) -> HttpResponse:
     kind = request.GET.get("kind", "")
     kinds = [Ref.Kind(kind)] if kind in PLURALS else [Ref.Kind.BRANCH, Ref.Kind.ALIAS, Ref.Kind.TAG]
     sections = [_section(request, place.model, kind, alone=len(kinds) == 1) for kind in kinds]
-    facts = {"sections": sections, "kind": kinds[0] if len(kinds) == 1 else "", "kinds": PLURALS.items()}
+    facts: dict[str, Any] = {
+        "sections": sections,
+        "kind": kinds[0] if len(kinds) == 1 else "",
+        "kinds": PLURALS.items(),
+    }
     twin = reverse("model", args=[place.project.name, place.model.name]) + (
         f"{PLURALS[kinds[0]]}/" if len(kinds) == 1 else ""
     )
@@ -108,11 +112,13 @@ def new(request: HttpRequest, project: str, model: str) -> HttpResponse:
     first = {"revision": request.GET.get("revision", "")[:100] or "latest"}
     protects = place.may["move_protected_ref"]
     form = NewRefForm(request.POST or None, kind=kind, protects=protects, initial=first)
-    if form.is_valid() and attempt(form, lambda _: refs.create_ref(actor=request.user, model=there, move=form.move)):
+    if form.is_valid() and attempt(
+        form, lambda _: refs.create_ref(actor=actor_of(request), model=there, move=form.move)
+    ):
         name = form.cleaned_data["name"]
         messages.success(request, f"The {kind} “{name}” is there.")
         return redirect("web:ref", there.project.name, there.name, kind, name)
-    facts = {"form": form, "kind": kind, "suggestions": suggested(there)}
+    facts: dict[str, Any] = {"form": form, "kind": kind, "suggestions": suggested(there)}
     return show(request, "new_ref", place, tab="refs", status=400 if request.method == "POST" else 200, **facts)
 
 
@@ -135,7 +141,7 @@ def _history(
     if ref is None and not newest:
         raise Ref.DoesNotExist
     blocked = bool(ref and ref.protected and not place.may["move_protected_ref"])
-    facts = {
+    facts: dict[str, Any] = {
         "kind": kind,
         "name": name,
         "ref": ref,
@@ -161,7 +167,7 @@ def _move_form(ref: Ref | None, refused: MoveForm | None) -> MoveForm:
     expected = str(ref.version.number) if ref else "-"
     if refused is None:
         return MoveForm(initial={"expected": expected}, auto_id=MOVE_IDS)
-    refused.data = {**refused.data.dict(), "expected": expected}
+    refused.data = dict(refused.data.items()) | {"expected": expected}
     return refused
 
 
@@ -213,7 +219,7 @@ def move(request: HttpRequest, project: str, model: str, kind: str, name: str) -
     there = place.model
     form = MoveForm(request.POST, auto_id=MOVE_IDS)
     if form.is_valid() and attempt(
-        form, lambda said: refs.set_ref(actor=request.user, model=there, move=refs.Move(kind, name, **said))
+        form, lambda said: refs.set_ref(actor=actor_of(request), model=there, move=refs.Move(kind, name, **said))
     ):
         messages.success(request, f"“{name}” is at {_now(there, kind, name)} now.")
         return redirect("web:ref", there.project.name, there.name, kind, name)
@@ -226,7 +232,7 @@ def roll_back(request: HttpRequest, project: str, model: str, name: str) -> Http
     form = _guard(request)
     return act(
         request,
-        lambda: take_back(actor=request.user, model=place.model, name=name, **form),
+        lambda: take_back(actor=actor_of(request), model=place.model, name=name, **form),
         done=f"“{name}” is rolled back by one move. Once more goes one step further back.",
         then=_address(place, Ref.Kind.ALIAS, name),
     )
@@ -238,7 +244,7 @@ def delete(request: HttpRequest, project: str, model: str, kind: str, name: str)
     form = _guard(request)
     return act(
         request,
-        lambda: refs.delete_ref(actor=request.user, model=place.model, kind=kind, name=name, **form),
+        lambda: refs.delete_ref(actor=actor_of(request), model=place.model, kind=kind, name=name, **form),
         done=f"The {kind} “{name}” is deleted. Its history stays here, and from here you can bring it back.",
         then=_address(place, kind, name),
     )
@@ -254,7 +260,7 @@ def change(request: HttpRequest, project: str, model: str, kind: str, name: str)
     flag, on = form.cleaned_data["flag"], form.cleaned_data["on"]
     return act(
         request,
-        lambda: refs.set_ref(actor=request.user, model=place.model, move=refs.Move(kind, name, **{flag: on})),
+        lambda: refs.set_ref(actor=actor_of(request), model=place.model, move=refs.Move(kind, name, **{flag: on})),
         done=f"“{name}” is {flag if on else f'not {flag}'} now.",
         then=_address(place, kind, name),
     )
@@ -263,7 +269,7 @@ def change(request: HttpRequest, project: str, model: str, kind: str, name: str)
 def _guard(request: HttpRequest) -> dict[str, Any]:
     form = GuardForm(request.POST)
     if not form.is_valid():
-        raise Invalid("invalid", " ".join(f"{name}: {' '.join(said)}" for name, said in form.errors.items()))
+        raise Invalid("invalid", " ".join(f"{name}: {' '.join(map(str, said))}" for name, said in form.errors.items()))
     return form.cleaned_data
 
 

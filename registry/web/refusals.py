@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import (
     MultipleObjectsReturned,
+    ObjectDoesNotExist,
     PermissionDenied,
     RequestDataTooBig,
     TooManyFieldsSent,
@@ -39,15 +40,15 @@ HEADINGS = {
     503: "Busy",
     507: "The server’s disk is full",
 }
-NOT_HERE = {
-    Version: "This model has no such version: a revision is a number, a name, “latest” or the beginning of a digest.",
-    Tree: "This version has no such file or directory.",
-    Ref: "This model has no branch, tag or alias of this name.",
-    RegisteredModel: "This project has no such model, or no more.",
-    Artifact: "There is no such artifact, or none that you may see.",
-    Membership: "This project has no such member, or no more.",
-    Invitation: "This invitation is not open any more: it was accepted or withdrawn, or it has expired.",
-    RetentionRule: "This model has no retention rule: it keeps all its versions.",
+NOT_HERE: dict[type[ObjectDoesNotExist], str] = {
+    Version.DoesNotExist: "This model has no such version: a revision is a number, a name, “latest” or the beginning of a digest.",
+    Tree.DoesNotExist: "This version has no such file or directory.",
+    Ref.DoesNotExist: "This model has no branch, tag or alias of this name.",
+    RegisteredModel.DoesNotExist: "This project has no such model, or no more.",
+    Artifact.DoesNotExist: "There is no such artifact, or none that you may see.",
+    Membership.DoesNotExist: "This project has no such member, or no more.",
+    Invitation.DoesNotExist: "This invitation is not open any more: it was accepted or withdrawn, or it has expired.",
+    RetentionRule.DoesNotExist: "This model has no retention rule: it keeps all its versions.",
 }
 NOTHING = "There is nothing here that you may see. Check the address, or ask a member of the project to invite you."
 BUSY = "The database is busy or away. Load the page again in a moment."
@@ -98,7 +99,7 @@ def kept_out(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def not_here(error: Exception) -> str:
     """Say what there is none of."""
-    return next((words for model, words in NOT_HERE.items() if isinstance(error, model.DoesNotExist)), NOTHING)
+    return next((words for gone, words in NOT_HERE.items() if isinstance(error, gone)), NOTHING)
 
 
 def refused(request: HttpRequest, error: Exception) -> HttpResponse:

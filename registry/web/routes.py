@@ -10,6 +10,7 @@ from registry.models.versions import MODEL_NAME
 from registry.web import (
     activity,
     artifacts,
+    client,
     comparing,
     files,
     graph,
@@ -89,6 +90,8 @@ COMPARED = MODEL + "compare/<str:base>...<str:head>/"
 routes = [
     # The site
     at("search/", search.results, "search"),
+    at("client/", client.overview, "client"),
+    at("client/<str:name>", client.wheel, "client-wheel"),
     at("projects/new/", projects.new_project, "new-project"),
     at("trash/", trash.projects, "trash"),
     at("trash/<slug:project>/undelete/", trash.take_project_back, "undelete-project"),
@@ -139,6 +142,7 @@ routes = [
     # The files of a version
     at(VERSION + "tree/", trees.tree, "tree"),
     at(VERSION + "tree/<path:path>", trees.tree, "tree-at"),
+    at(VERSION + "files/", files.root, "files"),
     at(VERSION + "files/<path:path>", files.file, "file"),
     at(VERSION + "raw/<path:path>", files.raw, "raw"),
     # Refs

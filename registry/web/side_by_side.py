@@ -46,7 +46,7 @@ def page(request: HttpRequest, place: ModelPlace, chosen: dict[str, Version]) ->
         version.model = place.model
     differing = request.GET.get("differing") == "true"
     table = tables.side_by_side(list(chosen.values()), differing=False)
-    facts = {
+    facts: dict[str, Any] = {
         "columns": _columns(request, chosen, table),
         "groups": [_group("Metrics", table.metrics, differing), _group("Metadata", table.metadata, differing)],
         "differing": differing,

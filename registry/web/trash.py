@@ -16,7 +16,7 @@ from registry.permissions import Action
 from registry.services import trash
 from registry.web.pages import show
 from registry.web.paging import Page, newest_first, numbered
-from registry.web.places import Place, model_at, project_at
+from registry.web.places import Place, actor_of, model_at, project_at
 
 
 @require_safe
@@ -79,7 +79,7 @@ def take_version_back(request: HttpRequest, project: str, model: str, revision: 
 def _take_back(request: HttpRequest, row: trash.Row, refused: str, then: str) -> HttpResponse:
     """Take a row back and go to the address `then`; where that cannot be, to `refused`."""
     try:
-        trash.undelete(actor=request.user, row=row)
+        trash.undelete(actor=actor_of(request), row=row)
     except Conflict as error:
         messages.error(request, error.message)
         return redirect(refused)

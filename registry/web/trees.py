@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from registry.directories import entry_named
 from registry.errors import Invalid
 from registry.listing import DirectoriesFirst, Row
 from registry.models import Tree, Version
+from registry.numerals import whole_number
 from registry.web.pages import show
 from registry.web.paging import query
 from registry.web.places import VersionPlace, version_at
@@ -62,7 +64,12 @@ def tree(request: HttpRequest, project: str, model: str, revision: str, path: st
     if not entry.is_directory:
         return redirect(f"{_page(version, revision)}files/{quote(path)}")
     contents = contents_of(request, version, revision, entry.digest, path)
-    facts = {"path": path, "crumbs": crumbs(path), "contents": contents, "total": entry if path else None}
+    facts: dict[str, Any] = {
+        "path": path,
+        "crumbs": crumbs(path),
+        "contents": contents,
+        "total": entry if path else None,
+    }
     readme = readme_of(request, version, revision, path, contents.readme) if contents.readme else None
     return show(request, "tree", place, tab="files", twin=_twin(place, path), readme=readme, **facts)
 
@@ -78,7 +85,9 @@ def contents_of(request: HttpRequest, version: Version, revision: str, directory
     page = _page(version, revision)
     lines = [
         Line(
-            row, f"{page}{'tree' if row.entry.is_directory else 'files'}/{quote(row.path)}", by_number.get(row.version)
+            row,
+            f"{page}{'tree' if row.entry.is_directory else 'files'}/{quote(row.path)}",
+            by_number.get(row.version or 0),
         )
         for row in rows
     ]
@@ -131,6 +140,7 @@ def _twin(place: VersionPlace, path: str) -> str:
 def start_of(request: HttpRequest) -> int:
     """Return the place in a list that `?from=` names."""
     said = request.GET.get("from", "0")
-    if not (said.isascii() and said.isdigit() and len(said) <= 9):
+    start = whole_number(said, digits=9)
+    if start is None:
         raise Invalid("invalid", f"There is no page from “{said[:40]}”. Go back to the first page.")
-    return int(said)
+    return start

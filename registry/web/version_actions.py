@@ -26,7 +26,7 @@ from registry.web.forms.versions import (
     TagForm,
 )
 from registry.web.pages import act, attempt
-from registry.web.places import VersionPlace, model_at, version_at
+from registry.web.places import VersionPlace, actor_of, model_at, version_at
 from registry.web.versions import page_of
 
 Said = dict[str, Any]
@@ -72,7 +72,7 @@ def branch(place: VersionPlace) -> HttpResponse:
 def _name(place: VersionPlace, kind: str, said: Said) -> None:
     model, version = place.model, place.version
     move = Move(kind, said["name"], str(version.number))
-    refs.create_ref(actor=place.request.user, model=model, move=move)  # type: ignore[arg-type]
+    refs.create_ref(actor=actor_of(place.request), model=model, move=move)
 
 
 @_for(Action.MOVE_REF)
@@ -84,7 +84,7 @@ def alias(place: VersionPlace) -> HttpResponse:
         said["name"] = name
         active = {"yes": True, "no": False}.get(said["active"])
         move = Move(Ref.Kind.ALIAS, name, str(version.number), said["comment"], expected=number, active=active)
-        refs.set_ref(actor=place.request.user, model=model, move=move)  # type: ignore[arg-type]
+        refs.set_ref(actor=actor_of(place.request), model=model, move=move)
 
     return _tried(place, AliasForm(place.request.POST), work, "The alias “{name}” names v{number} now.")
 
@@ -97,7 +97,7 @@ def restore(place: VersionPlace) -> HttpResponse:
     def work(said: Said) -> None:
         (branch, number), message = said["branch"], said["message"]
         about = {"revision": str(old.number), "branch": branch, "message": message, "expected": number}
-        made.append(restoring.restore_to_branch(actor=place.request.user, model=model, **about))  # type: ignore[arg-type]
+        made.append(restoring.restore_to_branch(actor=actor_of(place.request), model=model, **about))
 
     if not (form.is_valid() and attempt(form, work)):
         return page_of(place, failed=form)
@@ -112,7 +112,7 @@ def restore(place: VersionPlace) -> HttpResponse:
 def log_metric(place: VersionPlace) -> HttpResponse:
     def work(said: Said) -> None:
         measured = [Measured(said["name"], said["value"], said["step"])]
-        metrics.log_metrics(actor=place.request.user, version=place.version, measured=measured)  # type: ignore[arg-type]
+        metrics.log_metrics(actor=actor_of(place.request), version=place.version, measured=measured)
 
     return _tried(place, MetricForm(place.request.POST), work, "“{name}” is logged: {value}.")
 
@@ -130,13 +130,13 @@ def deprecate(place: VersionPlace) -> HttpResponse:
 
 
 def _deprecate(place: VersionPlace, reason: str | None) -> None:
-    deprecation.deprecate_version(actor=place.request.user, version=place.version, reason=reason)  # type: ignore[arg-type]
+    deprecation.deprecate_version(actor=actor_of(place.request), version=place.version, reason=reason)
 
 
 @_for(Action.TRASH)
 def delete(place: VersionPlace) -> HttpResponse:
     def work(_: Said) -> None:
-        trash.delete(actor=place.request.user, row=place.version)  # type: ignore[arg-type]
+        trash.delete(actor=actor_of(place.request), row=place.version)
 
     done = "v{number} is in the trash. Take it back here, as long as it is there."
     return _tried(place, DeletionForm(place.request.POST), work, done)
@@ -149,5 +149,5 @@ def take_back(request: HttpRequest, project: str, model: str, revision: str) -> 
     model_at(request, project, model, action=Action.TRASH)
     row = trash.find_deleted(actor=request.user, project=project, model=model, revision=revision)
     assert isinstance(row, Version)
-    work = functools.partial(trash.undelete, actor=request.user, row=row)  # type: ignore[arg-type]
+    work = functools.partial(trash.undelete, actor=actor_of(request), row=row)
     return act(request, work, done=f"v{row.number} is back.", then=row.get_absolute_url())

@@ -18,6 +18,7 @@ from registry.cards import CARD
 from registry.errors import Invalid
 from registry.lineage import lineage_of
 from registry.models import Event, Ref, RefMove, Tree, Version
+from registry.numerals import whole_number
 from registry.permissions import Action, can
 from registry.services import trash
 from registry.web.forms.versions import (
@@ -100,10 +101,10 @@ def lineage(request: HttpRequest, project: str, model: str, revision: str) -> Ht
 
 
 def _depth(request: HttpRequest) -> int:
-    said = request.GET.get("depth", str(DEPTH))
-    if not (said.isascii() and said.isdigit() and len(said) < 4 and int(said) <= DEPTHS[-1]):
+    depth = whole_number(request.GET.get("depth", str(DEPTH)))
+    if depth is None or depth > DEPTHS[-1]:
         raise Invalid("invalid", f"A depth is a number of steps from 0 to {DEPTHS[-1]}.")
-    return int(said)
+    return depth
 
 
 def _in_the_trash(request: HttpRequest, project: str, model: str, revision: str) -> HttpResponse:
@@ -241,7 +242,7 @@ def _keep_choices(failed: Form, fresh: Form) -> None:
     """Offer what there is to choose from now: a name may have been moved meanwhile."""
     for name in ("alias", "branch"):
         if name in fresh.fields:
-            failed.fields[name].widget.choices = fresh.fields[name].widget.choices  # type: ignore[attr-defined]
+            failed.fields[name].widget.choices = fresh.fields[name].widget.choices
 
 
 def _elsewhere(found: Version, kind: str) -> list[Ref]:

@@ -61,7 +61,7 @@ def test_a_reader_finds_a_file_and_looks_into_it(cast, files, new_visitor) -> No
     page.get_by_role("navigation", name="Path").get_by_role("link", name="classifier").click()
     page.locator(".entries").get_by_role("link", name="docs").click()
     page.get_by_role("link", name="plot.png").click()
-    expect(page.locator(".picture img")).to_have_js_property("naturalWidth", 1)
+    expect(page.locator(".file-picture img")).to_have_js_property("naturalWidth", 1)
 
 
 def test_the_card_shows_the_versions_own_picture(cast, files, new_visitor) -> None:

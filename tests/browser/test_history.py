@@ -128,13 +128,28 @@ def test_axes_are_chosen_by_ticking(new_visitor, there) -> None:
     expect(table.get_by_role("columnheader")).to_have_text(["Version", "lr", "accuracy"])
 
 
+def test_a_finger_slides_the_axes_on_a_phone(new_visitor, there) -> None:
+    page = new_visitor(there.dave, **PHONE).goto(METRICS)
+    expect(page.get_by_text("Slide the chart sideways")).to_be_visible()
+    slid = page.locator(".chart.sideways > .scroll")
+    expect(slid.locator("canvas")).to_be_visible()
+    slid.scroll_into_view_if_needed()
+    left, top = (slid.bounding_box()[edge] for edge in ("x", "y"))
+    touch = page.context.new_cdp_session(page)
+    points = [{"x": left + 250 - 10 * step, "y": top + 100} for step in range(20)]
+    for kind, point in [("touchStart", points[0]), *(("touchMove", point) for point in points[1:])]:
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("document.querySelector('.chart.sideways > .scroll').scrollLeft > 20")
+
+
 def test_history_is_read_without_scripts(new_visitor, there) -> None:
     page = new_visitor(there.dave, java_script_enabled=False).page
     page.goto(VERSIONS)
     page.get_by_role("link", name="loss").click()
     expect(page.locator("tbody th").first).to_have_text("v1")
     page.get_by_text("Whole message").first.click()
-    expect(page.locator(".message").first).to_contain_text(LONG)
+    expect(page.locator(".history-message").first).to_contain_text(LONG)
     page.get_by_label("Compare v1").check()
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_text("Tick 2 to 20 versions to compare.")).to_be_visible()

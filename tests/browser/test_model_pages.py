@@ -73,9 +73,9 @@ def test_the_pages_are_accessible_and_fit(new_visitor, cast, model, look) -> Non
 
 def test_from_the_model_through_its_tree_and_back(new_visitor, cast, model) -> None:
     page = new_visitor(cast.dave).goto("/vision/classifier/")
-    page.locator("details.refs > summary").click()
+    page.locator("details.ref-chooser > summary").click()
     page.get_by_label("Filter the names").fill("release-7")
-    assert [one.strip() for one in page.locator("details.refs li:visible").all_inner_texts()] == ["release-7.0"]
+    assert [one.strip() for one in page.locator("details.ref-chooser li:visible").all_inner_texts()] == ["release-7.0"]
     page.get_by_label("Filter the names").fill("nothing like it")
     assert page.get_by_text("Nothing matches.").is_visible()
     page.get_by_label("Filter the names").fill("prod")
@@ -119,7 +119,7 @@ def test_images_of_the_version_are_shown_and_no_others(new_visitor, cast, model)
 
 def test_all_of_it_is_read_without_scripts(new_visitor, cast, model) -> None:
     page = new_visitor(cast.dave, java_script_enabled=False).goto("/vision/classifier/")
-    page.locator("details.refs > summary").click()
+    page.locator("details.ref-chooser > summary").click()
     page.get_by_role("link", name="production").first.click()
     page.locator("details.download > summary").click()
     page.get_by_text('lmvp.download("vision/classifier", revision="production")').wait_for()

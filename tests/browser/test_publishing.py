@@ -29,11 +29,6 @@ DROP = """([name, text]) => {
 }"""
 
 
-@pytest.fixture
-def model(cast):
-    return cast.model()
-
-
 @pytest.mark.parametrize("look", [{}, DARK, PHONE], ids=["light", "dark", "phone"])
 def test_the_page_is_well_made(cast, model, new_visitor, look) -> None:
     publish(cast.alice, model, {"a": b"1"}, alias="production")

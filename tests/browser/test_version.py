@@ -132,7 +132,7 @@ def test_a_version_is_deprecated_deleted_and_taken_back(new_visitor, cast: Cast,
 
 def test_the_picture_leads_from_version_to_version_by_keyboard(new_visitor, cast: Cast, model) -> None:
     page = new_visitor(cast.dave).goto(f"{PAGE}2/")
-    page.locator(".picture a", has_text="classifier v1").focus()
+    page.locator(".lineage-picture a", has_text="classifier v1").focus()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{PAGE}1/")
     page.get_by_role("link", name="The whole lineage").click()
@@ -143,7 +143,7 @@ def test_the_picture_leads_from_version_to_version_by_keyboard(new_visitor, cast
 
 def test_pages_can_be_read_and_used_without_javascript(new_visitor, cast: Cast, model, root) -> None:
     page = new_visitor(cast.bob, java_script_enabled=False).goto(f"{PAGE}2/")
-    expect(page.locator(".picture .node")).to_have_count(4)
+    expect(page.locator(".lineage-picture .node")).to_have_count(4)
     page.locator("summary", has_text="Tag or branch").click()
     page.get_by_label("Tag", exact=True).fill("paper-2026")
     page.get_by_role("button", name="Add the tag").click()

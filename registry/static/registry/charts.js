@@ -72,6 +72,7 @@ function parallel(data, style) {
 }
 
 const KINDS = { lines, parallel };
+const AXIS = 110; // px that an axis and its words need: a narrow window slides over the chart
 
 // The point that a reader means who clicks at a place of the chart: of the nearest x the one with the nearest y.
 function nearest(data, chart, at) {
@@ -112,9 +113,17 @@ function addZoomReset(figure, chart) {
   button.addEventListener("click", () => chart.dispatchAction({ type: "dataZoom", start: 0, end: 100 }));
 }
 
+// The chart would keep every touch for picking ranges: fingers slide it and the page instead, and a tap still opens a page.
+function makeRoom(canvas, axes) {
+  canvas.style.minWidth = `${axes * AXIS}px`;
+  for (const kind of ["touchstart", "touchmove", "touchend"]) canvas.addEventListener(kind, (event) => event.stopPropagation(), { capture: true, passive: true });
+}
+
 function draw(figure) {
   const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
-  const canvas = figure.querySelector(".canvas"), chart = echarts.init(canvas, null, { renderer: "canvas" });
+  const canvas = figure.querySelector(".canvas");
+  if (data.kind === "parallel") makeRoom(canvas, data.axes.length);
+  const chart = echarts.init(canvas, null, { renderer: "canvas" });
   const paint = () => {
     const style = look();
     chart.setOption({ textStyle: style.text, animation: false, aria: { enabled: true }, ...KINDS[data.kind](data, style) }, true);

@@ -1,8 +1,8 @@
-// Shows the fields that filter what is already on the page: <input class="filter" data-filters="li"> filters the
+// Shows the fields that filter what is already on the page: <input class="filter-field" data-filters="li"> filters the
 // elements of that selector in its menu, box or table by their text. Sections that are left empty go, and "Nothing matches" comes.
 "use strict";
 
-for (const field of document.querySelectorAll("input.filter")) {
+for (const field of document.querySelectorAll("input.filter-field")) {
   const around = field.closest("details, .box, section");
   const rows = [...around.querySelectorAll(field.dataset.filters)].filter((row) => !row.contains(field));
   const none = document.createElement("p");

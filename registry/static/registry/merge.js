@@ -5,7 +5,7 @@ const decisions = document.querySelector("[data-all]");
 const form = decisions?.closest("form");
 
 function countLeft() {
-  const rows = [...form.querySelectorAll("fieldset.sides")];
+  const rows = [...form.querySelectorAll("fieldset.conflict-sides")];
   const left = rows.filter((row) => !row.querySelector(":checked")).length;
   decisions.querySelector("[data-left]").textContent = left ? `${left} of ${rows.length} to decide` : "All decided";
 }
@@ -13,7 +13,7 @@ function countLeft() {
 if (decisions) {
   for (const button of decisions.querySelectorAll("[data-side]")) {
     button.addEventListener("click", () => {
-      for (const radio of form.querySelectorAll(`fieldset.sides input[value="${button.dataset.side}"]`)) radio.checked = true;
+      for (const radio of form.querySelectorAll(`fieldset.conflict-sides input[value="${button.dataset.side}"]`)) radio.checked = true;
       countLeft();
     });
   }

@@ -22,7 +22,7 @@ class RoleForm(forms.Form):
 
     def __init__(self, *args: Any, own: Role | None = Role.OWNER, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["role"].widget.choices = roles_up_to(own)  # type: ignore[attr-defined]
+        self.fields["role"].widget.choices = roles_up_to(own)
         self.fields["role"].initial = Role.CONTRIBUTOR.label
 
     @property

@@ -39,7 +39,7 @@ class SureForm(forms.Form):
     name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
 
     def __init__(self, *args: Any, expected: str, **kwargs: Any) -> None:
-        super().__init__(*args, prefix="sure", **kwargs)
+        super().__init__(*args, **kwargs | {"prefix": "sure"})
         self.expected = expected
         self.fields["name"].label = f"Type {expected} to confirm"
 

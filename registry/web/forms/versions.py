@@ -110,6 +110,8 @@ class MetricForm(VersionForm):
 
     def clean_value(self) -> float | str:
         said: str = self.cleaned_data["value"]
+        if not said.isascii() or "_" in said:  # Python reads numbers of every script, and 1_000
+            return said
         try:
             number = float(said)
         except ValueError:
