@@ -5,10 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint fmt migrations wheel superuser bench faults soak screenshots install
+.PHONY: help demo serve test test-formats lint fmt migrations wheel superuser bench faults soak screenshots install
 
 help:            ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.server          ## a team, three trained versions, a promotion: the whole product in a minute
 	@$(BIN)/python examples/demo.py $(ARGS)
@@ -21,6 +21,9 @@ superuser: .venv/.server     ## a user for /admin/
 
 test: .venv/.dev             ## the tests, on SQLite or on DATABASE_URL
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-formats: .venv/.formats ## objects of PyTorch, scikit-learn, Keras …: their libraries (2 GB), and the tests that need them
+	@LMVP_REQUIRE_FORMATS=1 $(BIN)/python -m pytest tests/formats $(ARGS)
 
 lint: .venv/.dev             ## style, types, dependency arrows, missing migrations
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -57,6 +60,11 @@ install: .venv/.dev          ## everything for development
 .venv/.dev: requirements-dev.txt .venv/.server
 	@echo "Installing the development packages into .venv …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/.formats: requirements-formats.txt .venv/.dev
+	@echo "Installing the libraries whose objects are kept into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-formats.txt
 	@touch $@
 
 .venv/bin/python:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import itertools
 import json
 import random
 import secrets
@@ -34,6 +35,15 @@ import transfers
 from server import ROOT, Account, Server
 
 MOST_GROWTH = 1.5
+CLIENTS = (1, 8)
+# Of the works under load: least a second with so many clients, on SQLite and on PostgreSQL; the server's CPU, ms a request.
+RATES = {
+    "publish": ({1: 80, 8: 150}, {1: 80, 8: 100}),
+    "get by alias": ({8: 500}, {8: 300}),
+    "list, first page": ({8: 200}, {8: 150}),
+    "search models by name": ({8: 200}, {8: 200}),
+}
+MOST_CPU_MS = {"publish": 7, "get by alias": 2, "list, first page": 5}
 LEAST_PUBLISHED = 40  # a second: 20 times what the field's most used registry reaches at 20,000 versions
 MOST_ALIAS_MS = 350 / 20
 
@@ -52,6 +62,7 @@ class Options:
 class History:
     """A server with one model of so many versions, the newest at `versions`."""
 
+    server: Server
     account: Account
     versions: int
     blob: str
@@ -106,6 +117,7 @@ def run(directory: Path, options: Options) -> dict[str, Any]:
             "machine": machine.describe(directory, options.database_url),
             "versions": options.versions,
             "growth": measure_growth((short, long), options),
+            "load": measure_load((short, long), options),
             "files": options.files,
             "many_files": measure_many_files(long, options),
         }
@@ -126,7 +138,7 @@ def history(directory: Path, count: int, options: Options) -> Iterator[History]:
         say(f"Writing a history of {count:,} versions …")
         seed = [sys.executable, "benchmarks/seed_history.py", account.username, "sweep", str(count), blob]
         subprocess.run(seed, cwd=ROOT, env=server.environment, check=True)
-        yield History(account, count, blob)
+        yield History(server, account, count, blob)
 
 
 @contextmanager
@@ -181,6 +193,7 @@ def works(there: History) -> dict[str, load.Work]:
         "best by a metric": one("GET", f"{model}/best/?metric=accuracy"),
         "compare neighbours": one("GET", neighbours),
         "search, a word of all versions": one("GET", "/v1/search/?q=dropout"),
+        "search models by name": one("GET", "/v1/search/?q=sweep&type=model"),
         "search, a word of one version": one("GET", lambda: f"/v1/search/?q=trial{random.randrange(1, older):06}"),
     }
 
@@ -203,6 +216,29 @@ def measure_growth(histories: tuple[History, History], options: Options) -> dict
     return {
         name: {str(versions): round(median(values), 2) for versions, values in by_length.items()}
         for name, by_length in taken.items()
+    }
+
+
+def measure_load(histories: tuple[History, History], options: Options) -> dict[str, dict[str, Any]]:
+    """Works under load, by name, clients and length: requests a second and the server's CPU, medians of the rounds."""
+    taken: dict[tuple[str, int, int], list[dict[str, float]]] = {}
+    for number in range(options.rounds):
+        for there in reversed(histories) if number % 2 else histories:
+            say(f"Load {number + 1} of {options.rounds}: {there.versions:,} versions …")
+            asked = works(there)
+            for name, clients in itertools.product(RATES, CLIENTS):
+                load_of = load.measure(
+                    there.account, asked[name], clients=clients, seconds=options.seconds, cpu=there.server.cpu_seconds
+                )
+                taken.setdefault((name, clients, there.versions), []).append(load_of.summary())
+    return {
+        f"{name}, {clients}, {versions}": {
+            "name": name,
+            "clients": clients,
+            "versions": versions,
+            **{key: median(one[key] for one in rounds) for key in ("per_second", "p95_ms", "server_cpu_ms")},
+        }
+        for (name, clients, versions), rounds in taken.items()
     }
 
 
@@ -256,6 +292,7 @@ def text(results: dict[str, Any]) -> str:
     parts = [
         report.table(["machine", ""], rows),
         _growth(results["growth"], *results["versions"]),
+        _load(results),
         report.table([f"a version of {results['files']:,} files", ""], files),
     ]
     return "\n\n".join(parts) + "\n"
@@ -269,6 +306,20 @@ def _growth(growth: dict[str, dict[str, float]], short: int, long: int) -> str:
         reached = f"≤ {MOST_GROWTH} {report.mark(ratio <= MOST_GROWTH)}" + _floor(name, after)
         rows.append([name, f"{before:.1f} ms", f"{after:.1f} ms", f"{ratio:.2f}", reached])
     return report.table(["one client, p50", f"{short:,} versions", f"{long:,} versions", "growth", "to reach"], rows)
+
+
+def _load(results: dict[str, Any]) -> str:
+    on_postgresql = results["machine"]["database"] == "PostgreSQL"
+    rows = []
+    for one in results["load"].values():
+        name, rate, cpu = one["name"], one["per_second"], one["server_cpu_ms"]
+        least, most = RATES[name][on_postgresql].get(one["clients"]), MOST_CPU_MS.get(name)
+        reach = [f"≥ {least}/s {report.mark(rate >= least)}"] if least else []
+        reach += [f"≤ {most} ms {report.mark(cpu <= most)}"] if most else []
+        figures = [f"{one['versions']:,}", f"{rate:,.0f}", f"{one['p95_ms']:.1f} ms", f"{cpu:.1f} ms"]
+        rows.append([name, str(one["clients"]), *figures, ", ".join(reach)])
+    head = ["under load", "clients", "versions", "per second", "p95", "server CPU a request", "to reach"]
+    return report.table(head, rows)
 
 
 def _floor(name: str, milliseconds: float) -> str:

@@ -54,6 +54,7 @@ class Latencies:
     clients: int
     seconds: float
     values: list[float]
+    cpu: float = 0.0  # seconds of the server's processors in that time, where it was asked for
 
     @property
     def per_second(self) -> float:
@@ -75,11 +76,23 @@ class Latencies:
             "p50_ms": round(self.percentile(0.5) * 1000, 2),
             "p95_ms": round(self.percentile(0.95) * 1000, 2),
             "share_38_to_50_ms": round(self.stalled, 4),
+            "server_cpu_ms": round(self.cpu / len(self.values) * 1000, 2),
         }
 
 
-def measure(account: Account, work: Work, *, clients: int, seconds: float, warm_up: float = 0.5) -> Latencies:
-    """Let `clients` processes repeat `work` for `seconds`, from one moment on, after a warm-up that does not count."""
+def measure(
+    account: Account,
+    work: Work,
+    *,
+    clients: int,
+    seconds: float,
+    warm_up: float = 0.5,
+    cpu: Callable[[], float] = lambda: 0.0,
+) -> Latencies:
+    """Let `clients` processes repeat `work` for `seconds`, from one moment on, after a warm-up that does not count.
+
+    `cpu` says what processor time the server has taken; it is asked when those seconds begin and end.
+    """
     start = time.monotonic() + warm_up + 0.1 * clients
     pipes = []
     for number in range(clients):
@@ -87,10 +100,16 @@ def measure(account: Account, work: Work, *, clients: int, seconds: float, warm_
         fork.Process(target=_run, args=(Client(account, number), work, start, seconds, theirs), daemon=True).start()
         theirs.close()
         pipes.append(ours)
+    before, after = (_at(moment, cpu) for moment in (start, start + seconds))
     results = [pipe.recv() for pipe in pipes]
     if failures := [result for result in results if isinstance(result, str)]:
         raise SystemExit(failures[0])
-    return Latencies(clients, seconds, list(itertools.chain.from_iterable(results)))
+    return Latencies(clients, seconds, list(itertools.chain.from_iterable(results)), after - before)
+
+
+def _at(moment: float, ask: Callable[[], float]) -> float:
+    time.sleep(max(0.0, moment - time.monotonic()))
+    return ask()
 
 
 def _run(client: Client, work: Work, start: float, seconds: float, answer: Connection) -> None:

@@ -143,9 +143,9 @@ def measure_packs(directory: Path, server: Server, account: Account, options: Op
     seconds: dict[str, list[float]] = {"up": [], "up_processor": [], "down": [], "down_processor": []}
 
     def measure(name: str, work: Callable[[], float]) -> None:
-        before = server.processor_seconds()
+        before = server.cpu_seconds()
         seconds[name].append(work())
-        seconds[f"{name}_processor"].append(server.processor_seconds() - before)
+        seconds[f"{name}_processor"].append(server.cpu_seconds() - before)
 
     for number in range(options.repeat + 1):
         say(f"Round {number} of {options.repeat}: {PACKED_FILES} files of {PACKED_SIZE // 1024} KiB up and down …")

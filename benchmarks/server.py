@@ -90,9 +90,9 @@ class Server:
         """Return the bytes of memory that the server's processes have together (PSS: shared pages are counted once)."""
         return sum(_pss(pid) for pid in _session(self._process.pid))
 
-    def processor_seconds(self) -> float:
-        """Return the seconds of processor time that the server's processes have taken so far."""
-        return sum(_processor_seconds(pid) for pid in _session(self._process.pid))
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the server's processes have taken, user's and system's."""
+        return sum(_cpu(pid) for pid in _session(self._process.pid))
 
     def make_account(self) -> Account:
         """Make a user by Django, then everything else as a user would: signed in, a write token, a model."""
@@ -185,18 +185,18 @@ def _session(leader: int) -> list[int]:
     return found
 
 
+def _cpu(pid: int) -> float:
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
+    return 0.0  # ended meanwhile
+
+
 def _pss(pid: int) -> int:
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
-    return 0  # ended meanwhile
-
-
-def _processor_seconds(pid: int) -> float:
-    with suppress(OSError):
-        facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
     return 0  # ended meanwhile
 
 

@@ -149,7 +149,7 @@ def sign_in(server: Server, name: str, password: str) -> str:
 
 def make_project(ada: lmvp.Client) -> None:
     """Make the project as ada, who becomes its owner, unless an earlier demo did."""
-    if PROJECT not in {project["name"] for project in ada.projects()}:
+    if PROJECT not in {project.name for project in ada.projects()}:
         ada.create_project(PROJECT, description="Handwritten digits: the demo's project.")
 
 
@@ -225,7 +225,7 @@ def card(run: Run, result: train.Result) -> str:
 
 
 def promote(ada: lmvp.Client, best: Published) -> None:
-    standing = {alias["name"]: alias["version"] for alias in ada.aliases(MODEL)}.get("production")
+    standing = {alias.name: alias.version for alias in ada.aliases(MODEL)}.get("production")
     if standing == best.version.number:
         print(f"   production stands at v{standing} already, the best by accuracy")
         return

@@ -231,12 +231,13 @@ def put_aliases_right() -> None:
 
 
 def keep_the_database_at_hand(worker: Any) -> None:
-    """On PostgreSQL, keep connections that were given back. On SQLite, hold one open and idle: whenever the last one
-    closes, SQLite checkpoints and deletes the WAL."""
+    """Keep connections that were given back. On SQLite, hold one more open and idle: whenever the last one closes, SQLite
+    checkpoints and deletes the WAL."""
     if connection.vendor == "postgresql":
         from lmvp.postgresql.base import keep_connections
-
-        keep_connections()
     else:
+        from lmvp.sqlite3.base import keep_connections
+
         worker.sqlite = sqlite3.connect(settings.DATABASES["default"]["NAME"], isolation_level=None)
         worker.sqlite.execute("SELECT count(*) FROM sqlite_master").fetchall()  # opens the WAL; nothing stays locked
+    keep_connections()

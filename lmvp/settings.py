@@ -144,6 +144,7 @@ _embedded = {"ENGINE": "django.db.backends.sqlite3", "NAME": LMVP_DATA_DIR / "lm
 DATABASES = {"default": env.db_url("DATABASE_URL") if env.str("DATABASE_URL", default="") else _embedded}
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
+    _database["ENGINE"] = "lmvp.sqlite3"  # Django's, with connections that are kept
     _database["OPTIONS"] = {
         "timeout": 30,
         "transaction_mode": "IMMEDIATE",

@@ -56,6 +56,11 @@ def chosen_versions(said: QueryDict, model: RegisteredModel, *, also: tuple[str,
     return Chosen(rows.on_line_of(head) if head else rows, ordering)
 
 
+def narrows(said: QueryDict) -> bool:
+    """Whether a query may leave versions out, or is refused for trying to."""
+    return bool(said.get("branch") or said.get("author")) or any(name.startswith("metric") for name in said)
+
+
 def head_of(said: QueryDict, model: RegisteredModel) -> Version | None:
     """Return the head of the branch that the list is about; Ref.DoesNotExist when there is no such branch."""
     branch = said.get("branch")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lmvp.prepared import prepared
 from registry.models import Artifact, Derivation, Project, Version, VersionParent
 
 if TYPE_CHECKING:
@@ -43,10 +44,14 @@ class Lineage:
 
 def sources_of(version: Version, *, actor: Actor) -> list[Version | None]:
     """Return the versions that a version was made from, in order; None for one that the actor may not see."""
-    links = Derivation.objects.filter(version=version).select_related("source__model__project")
-    sources = [link.source for link in links]
+    sources = [link.source for link in _links(version.pk)]
     seen = _visible({source.model.project_id for source in sources}, actor)
     return [source if source.model.project_id in seen else None for source in sources]
+
+
+@prepared
+def _links(version: int) -> QuerySet[Derivation]:
+    return Derivation.objects.filter(version=version).select_related("source__model__project")
 
 
 def lineage_of(version: Version, *, actor: Actor, depth: int) -> Lineage:
@@ -151,8 +156,9 @@ def _fresh(rows: QuerySet[Any], keys: Keys) -> list[Any]:
 
 def _visible(projects: Iterable[int], actor: Actor) -> set[int]:
     wanted = set(projects)
-    rows = Project.objects.visible_to(actor).filter(pk__in=wanted)
-    return set(rows.values_list("pk", flat=True)) if wanted else set()
+    if not wanted:
+        return wanted
+    return set(Project.objects.visible_to(actor).filter(pk__in=wanted).values_list("pk", flat=True))
 
 
 def _edges(versions: Mapping[int, Version], artifacts: Mapping[str, Artifact]) -> list[Edge]:

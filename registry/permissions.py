@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from accounts.errors import Forbidden
 from accounts.models import AccessToken
+from lmvp.prepared import prepared
 from registry.models import Membership, Project, Role, Visibility
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from registry.models.projects import Actor
 
 
@@ -92,8 +95,12 @@ def role_in(actor: Actor, project: Project) -> Role | None:
     """Return the actor's role in the project, or None for somebody who is no member."""
     if not actor.is_authenticated:
         return None
-    value = Membership.objects.filter(project=project, user=actor).values_list("role", flat=True).first()
-    return Role(value) if value is not None else None
+    return next((Role(value) for (value,) in _roles(actor.pk, project.pk)), None)
+
+
+@prepared
+def _roles(user: int, project: int) -> QuerySet[Any, tuple[int]]:
+    return Membership.objects.filter(project=project, user=user).order_by().values_list("role")
 
 
 def _role_at_the_door(actor: Actor, project: Project) -> Role | None:

@@ -10,10 +10,12 @@ import pytest
 import lmvp
 from lmvp.client import cli, errors
 from lmvp.client.commands.command import JSON
+from lmvp.client.commands.groups import GROUPS
 
 ROOT = Path(__file__).parent.parent
 CLI_PAGE = (ROOT / "docs" / "cli.md").read_text("utf-8")
 CLIENT_PAGE = (ROOT / "docs" / "client.md").read_text("utf-8")
+VERBS = [verb for group in GROUPS.values() for verb in group.verbs.values()]
 
 
 def public_methods() -> set[str]:
@@ -25,7 +27,7 @@ def test_every_command_stands_in_the_manual(command):
     assert re.search(rf"^\| `lmvp {command.name}\b", CLI_PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS.values(), ids=lambda command: command.name)
+@pytest.mark.parametrize("command", [*cli.COMMANDS.values(), *VERBS], ids=lambda command: command.name)
 def test_every_option_stands_in_the_manual(command):
     options = [name for argument in command.arguments for name in argument.names if name.startswith("--")]
     assert [option for option in options if option not in CLI_PAGE] == []
@@ -37,14 +39,22 @@ def test_every_commands_help_has_one_example_that_parses(command):
     assert cli.parser().parse_args(re.sub(r'"[^"]*"', "text", example).split()).command == command.name
 
 
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_of_two_words_stands_in_the_manual(verb):
+    noun, name = verb.name.split()
+    rows = re.findall(rf"^\| `lmvp {noun}\b.*$", CLI_PAGE, re.MULTILINE)
+    assert any(re.search(rf"(`lmvp {noun} {name}\b|· `{name}\b)", row) for row in rows)
+
+
 def test_json_is_offered_by_the_commands_that_the_manual_lists():
     [listed] = re.findall(r"^- `--json` .*", CLI_PAGE, re.MULTILINE)
     offering = {command.name for command in cli.COMMANDS.values() if JSON in command.arguments}
+    offering |= {group.name for group in GROUPS.values() if all(JSON in one.arguments for one in group.verbs.values())}
     assert set(re.findall(r"`(\w[\w-]*)`", listed)) == offering
 
 
 def test_the_module_offers_every_verb_of_the_client():
-    functions = {name for name in lmvp.__all__ if name[0].islower()} - {"errors"}
+    functions = {name for name in lmvp.__all__ if name[0].islower()} - {"errors", "register_format"}
     assert functions == public_methods()
     for name in functions:
         assert getattr(lmvp, name) == getattr(lmvp.client.api.default_client, name)

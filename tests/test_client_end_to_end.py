@@ -89,8 +89,8 @@ def test_what_a_version_was_made_from_is_named_and_found_again(alice, weights):
     alice.publish("vision/digits", weights / "weights.npz", derived_from=["vision/scans@latest", local])
     alice.update("vision/digits", weights, derived_from=scans)
     found = alice.lineage("vision/digits", 1, depth=1)
-    assert found["root"] == "vision/digits@1"
-    assert {(edge["from"], edge["to"], edge["kind"]) for edge in found["edges"]} == {
+    assert found.root == "vision/digits@1"
+    assert {(edge.start, edge.end, edge.kind) for edge in found.edges} == {
         ("vision/scans@1", "vision/digits@1", "derived"),
         ("vision/base@1", "vision/digits@1", "derived"),
         ("vision/digits@1", "vision/digits@2", "parent"),
@@ -186,7 +186,7 @@ def test_a_wrong_password_and_a_wrong_token_say_so(alice):
 def test_a_sign_in_is_kept_for_the_next_program_and_gone_after_logout(alice, monkeypatch):
     assert Client(alice.server).login("alice@example.org", PASSWORD) == "alice"
     later = Client()  # knows the server from the sign-in too
-    assert (later.server, later.whoami()["username"]) == (alice.server, "alice")
+    assert (later.server, later.whoami().username) == (alice.server, "alice")
     later.logout()
     with pytest.raises(errors.AuthenticationError):
         Client(alice.server).whoami()
@@ -244,7 +244,7 @@ def test_metrics_are_added_once(alice, weights):
     with pytest.raises(errors.Conflict):
         alice.log_metrics("vision/digits", 1, {"loss": [9.0]})
     rows = alice.metrics("vision/digits", 1, metric="loss")
-    assert sorted((row["step"], row["value"], row["author"]) for row in rows) == [
+    assert sorted((row.step, row.value, row.author) for row in rows) == [
         (0, 1.0, "alice"),
         (1, 0.5, "alice"),
         (2, 0.25, "alice"),
@@ -254,11 +254,11 @@ def test_metrics_are_added_once(alice, weights):
 def test_an_alias_moves_only_from_where_one_believes_it_to_be(alice, weights):
     alice.publish("vision/digits", weights)
     alice.update("vision/digits", weights / "weights.npz")
-    assert alice.set_alias("vision/digits", "staging", 1, expected=None, comment="why")["version"] == 1
+    assert alice.set_alias("vision/digits", "staging", 1, expected=None, comment="why").version == 1
     with pytest.raises(errors.Conflict):
         alice.set_alias("vision/digits", "staging", 2, expected=None)
-    assert alice.set_alias("vision/digits", "staging", "latest", expected=1)["version"] == 2
-    assert [(ref["name"], ref["version"]) for ref in alice.aliases("vision/digits")] == [("staging", 2)]
+    assert alice.set_alias("vision/digits", "staging", "latest", expected=1).version == 2
+    assert [(ref.name, ref.version) for ref in alice.aliases("vision/digits")] == [("staging", 2)]
     alice.set_tag("vision/digits", "paper", 1)
     with pytest.raises(errors.Conflict):
         alice.set_tag("vision/digits", "paper", 2)
@@ -274,7 +274,7 @@ def test_a_history_is_shown_for_a_model_and_for_a_project(alice, weights):
     assert [version.number for version in history] == [1]
     assert "0.95" in out.getvalue()
     assert {version.model for version in alice.showHistory("vision", file=out)} == {"digits", "letters"}
-    assert [model["name"] for model in alice.models("vision")] == ["digits", "letters"]
+    assert [model.name for model in alice.models("vision")] == ["digits", "letters"]
 
 
 # --- The command line

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from lmvp.client import errors as lmvp_errors
-from lmvp.client import files, formats, http, measurements, transfer
+from lmvp.client import files, formats, http, measurements
 from lmvp.client.cache import Cache
 from lmvp.client.credentials import CredentialFile
 from lmvp.client.errors import LocalFileError, UnknownFormat, ValidationFailed
+from lmvp.client.outgoing import Body
 from lmvp.client.versions import History, LocalModel, Version
 
 ANSWER = {
@@ -118,7 +119,7 @@ def test_an_unreadable_file_is_named(tmp_path):
     write(tmp_path, weights="w")
     (tmp_path / "weights").chmod(0)
     with pytest.raises(LocalFileError, match=r"Cannot read .*weights: Permission denied"):
-        transfer.read_source(tmp_path)
+        files.hashed("weights", tmp_path / "weights", lambda _: None)
 
 
 @pytest.mark.parametrize(("name", "problem"), [("a\nb", "control"), ("a\\b", "backslash"), (b"\xff", "UTF-8")])
@@ -155,8 +156,33 @@ def test_a_file_that_changes_while_it_is_sent_never_arrives_whole(tmp_path, chan
     path.write_text(changed)
     sent: list[bytes] = []
     with pytest.raises(LocalFileError, match="changed while it was sent"):
-        sent.extend(transfer._Outgoing(file, lambda _: None))
+        sent.extend(Body(file, 0, lambda _: None))
     assert len(b"".join(sent)) < file.size
+
+
+@pytest.mark.parametrize("more", [b"", b"more"])
+def test_a_file_that_changes_while_it_is_hashed_is_told(tmp_path, more):
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(3_000_000))
+
+    def change(_: int) -> None:
+        content = path.read_bytes()[:3_000_000]
+        path.write_bytes(b"x" + content[1:] + more)
+        os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000))
+
+    with pytest.raises(LocalFileError, match="changed while it was sent"):
+        files.hashed("weights", path, change)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_directory_is_named(tmp_path):
+    write(tmp_path, deep__weights="w")
+    (tmp_path / "deep").chmod(0)
+    try:
+        with pytest.raises(LocalFileError, match=r"Cannot read .*deep: Permission denied"):
+            files.found(tmp_path)
+    finally:
+        (tmp_path / "deep").chmod(0o700)
 
 
 # --- The cache

@@ -25,6 +25,7 @@ VERSION = {
     "number": 1,
     "digest": DIGEST,
     "branch": "main",
+    "parents": [],
     "author": "alice",
     "message": "First",
     "metadata": {},
@@ -33,6 +34,25 @@ VERSION = {
     "created_at": "2026-11-21T04:05:06Z",
     "files": {"count": 1, "size": len(BYTES)},
     "url": "",
+}
+
+
+PROJECT = {
+    "name": "vision",
+    "description": "",
+    "visibility": "private",
+    "personal": False,
+    "role": "owner",
+    "created_at": "2026-11-21T04:05:06Z",
+    "url": "",
+}
+ALICE = {
+    "username": "alice",
+    "email": "a@b.c",
+    "is_staff": False,
+    "is_superuser": False,
+    "date_joined": "2026-11-21T04:05:06Z",
+    "token": None,
 }
 
 
@@ -144,7 +164,7 @@ def client(server):
 
 
 def quick(client: Client) -> Client:
-    client._session._retry_pauses = (0, 0)
+    client._session._retry_pauses = client._session.resume_pauses = (0, 0)
     return client
 
 
@@ -246,7 +266,7 @@ def test_ctrl_c_leaves_no_partial_file(server, client, tmp_path):
     threading.Timer(0.5, stopped.set).start()
     with pytest.raises(KeyboardInterrupt):
         client.download("vision/digits", path=tmp_path / "target")
-    assert list((tmp_path / "target").iterdir()) == []
+    assert list(tmp_path.glob("target/*")) == []
 
 
 # --- Sending
@@ -358,13 +378,13 @@ def test_an_expired_sign_in_is_refreshed_once_and_kept(server, tmp_path):
 
     def me(handler):
         good = handler.headers["Authorization"] == "Bearer fresh"
-        (sends_json({"username": "alice"}) if good else refuses(401, "token_expired"))(handler)
+        (sends_json(ALICE) if good else refuses(401, "token_expired"))(handler)
 
     server.routes["GET", "/auth/me/"] = me
     first_client, second_client = Client(server.url), Client(server.url)
     first_client.login("a@b.c", "secret")
-    assert first_client.whoami() == {"username": "alice"}
-    assert second_client.whoami() == {"username": "alice"}
+    assert first_client.whoami().username == "alice"
+    assert second_client.whoami().username == "alice"
     refreshes = [json.loads(body) for _, path, _, body in server.seen if "refresh" in path]
     assert refreshes == [{"refresh": "r1"}]
 
@@ -382,7 +402,7 @@ def test_many_threads_use_a_refresh_token_once(server):
 
     def me(handler):
         fits = handler.headers["Authorization"] == "Bearer fresh"
-        (sends_json({"username": "alice"}) if fits else refuses(401, "token_expired"))(handler)
+        (sends_json(ALICE) if fits else refuses(401, "token_expired"))(handler)
 
     server.routes |= {
         ("POST", "/auth/login/"): sends_json({"email": "a@b.c", "username": "alice", "tokens": dict(good)}),
@@ -430,9 +450,10 @@ def test_netrc_does_not_speak_for_us(server, tmp_path, monkeypatch):
 def test_pages_are_asked_of_our_server_whatever_the_answer_says(server, elsewhere, client):
     second = f"{elsewhere.url}/v1/projects/?page=2"
     server.routes["GET", "/v1/projects/"] = first(
-        sends_json({"next": second, "results": [{"name": "a"}]}), sends_json({"next": None, "results": [{"name": "b"}]})
+        sends_json({"next": second, "results": [PROJECT | {"name": "a"}]}),
+        sends_json({"next": None, "results": [PROJECT | {"name": "b"}]}),
     )
-    assert [project["name"] for project in client.projects()] == ["a", "b"]
+    assert [project.name for project in client.projects()] == ["a", "b"]
     assert elsewhere.seen == []
     assert server.seen[1][1] == "/v1/projects/?page=2"
 

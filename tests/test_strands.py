@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.test.utils import CaptureQueriesContext
 
 from registry.models import Metric, RegisteredModel, Version, VersionParent
-from registry.models.strands import FEW, FIRST_PARENTS, MOST_PARTS
+from registry.models.strands import FEW, FIRST_PARENTS, MOST_PARTS, strand_behind
 from registry.services.merging import merge
 from registry.services.metrics import Measured
 from registry.services.refs import Move, create_ref, set_ref
@@ -98,7 +98,7 @@ def grown(base: Version, count: int, chance: random.Random, unnamed: float) -> l
     for number in range(base.number + 1, base.number + count + 1):
         parent = made[-1] if chance.random() < 0.5 else chance.choice(made)
         branch = parent.branch if chance.random() < 0.7 else chance.choice(["main", "wide", "deep"])
-        strand = VersionParent.objects.strand_behind(parent, branch) if chance.random() >= unnamed else None
+        strand = strand_behind(parent, branch) if chance.random() >= unnamed else None
         one = Version.objects.create(model=model, number=number, digest=f"{number:064x}", branch=branch, **same)
         VersionParent.objects.create(version=one, parent=parent, position=0, strand=strand)
         VersionParent.objects.create(version=one, parent=chance.choice(made), position=1)
@@ -114,7 +114,7 @@ def straight(first: Version, count: int, loss: float | None = None) -> Version:
         Version(model=model, number=number, digest=f"{number:064x}", **{name: getattr(first, name) for name in same})
         for number in numbers
     )
-    strand = VersionParent.objects.strand_behind(first, first.branch)
+    strand = strand_behind(first, first.branch)
     VersionParent.objects.bulk_create(
         VersionParent(version=child, parent=parent, strand=strand)
         for parent, child in zip([first, *made], made, strict=False)

@@ -171,6 +171,14 @@ def test_importing_the_package_imports_nothing_else():
     assert run(code, ROOT) == "[]\n"
 
 
+def test_help_is_shown_without_what_only_transfers_need():
+    code = (
+        "import sys\nfrom lmvp.client import cli\ncli.parser().format_help()\n"
+        "print([name for name in sys.modules if name in ('requests', 'urllib3', 'tqdm', 'tarfile', 'numpy')])"
+    )
+    assert run(code, ROOT) == "[]\n"
+
+
 def test_the_command_line_runs_as_a_module():
     command = [sys.executable, "-m", "lmvp", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import audit
 from accounts.errors import BadCredentials, Invalid
 from accounts.models import AccessToken, Name, User
 from accounts.services import rights
+from lmvp.prepared import prepared
 
 LONGEST_DAYS = 3650
 TOUCHED_EVERY = timedelta(minutes=10)
@@ -53,12 +54,17 @@ def revoke_access_token(*, actor: User, token: AccessToken) -> AccessToken:
 
 def use_access_token(*, text: str) -> User:
     """Return the token's user with `access_token` set, and note the use; BadCredentials when it is no good."""
-    token = AccessToken.objects.of_text(text).usable().select_related("user", "project").first()
+    token = next(iter(_usable(AccessToken.digest_of(text), timezone.now())), None)
     if token is None or not token.user.is_verified:
         raise BadCredentials("token_invalid", "This access token is unknown, revoked or expired. Make a new one.")
     _touch(token)
     token.user.access_token = token
     return token.user
+
+
+@prepared
+def _usable(digest: str, now: datetime) -> QuerySet[AccessToken]:
+    return AccessToken.objects.filter(digest=digest).usable(now).select_related("user").order_by()
 
 
 def _touch(token: AccessToken) -> None:

@@ -17,7 +17,24 @@ from typing import Any
 
 import lmvp
 from lmvp.client.api import Client
-from lmvp.client.commands import accounts, completion, files, metrics, projects, refs, syncing, versions
+from lmvp.client.commands import (
+    accounts,
+    artifacts,
+    caching,
+    comparing,
+    completion,
+    contents,
+    files,
+    members,
+    metrics,
+    models,
+    projects,
+    refs,
+    searching,
+    syncing,
+    tokens,
+    versions,
+)
 from lmvp.client.commands.command import COMMANDS, UsageError
 from lmvp.client.errors import LMVPError
 from lmvp.client.tables import visible
@@ -38,11 +55,19 @@ def _plain(value: Any) -> Any:
 GROUPS: tuple[tuple[str, ModuleType], ...] = (
     ("Sign in", accounts),
     ("Publish and fetch files", files),
+    ("Kept on this machine", caching),
     ("Serve", syncing),
     ("Look at versions", versions),
+    ("Look into files", contents),
+    ("Compare, merge, restore", comparing),
     ("Name versions", refs),
     ("Measure", metrics),
-    ("Projects and models", projects),
+    ("Find", searching),
+    ("Models", models),
+    ("Projects", projects),
+    ("People", members),
+    ("Tokens and users", tokens),
+    ("Lineage trees", artifacts),
     ("This shell", completion),
 )
 BEGINNING = """\

@@ -67,12 +67,12 @@ def _values(metavar: str, before: Sequence[str], last: str, client: Client) -> I
     if metavar in ("NAME", "NAME[@REVISION]"):
         return _names(client, last)
     if metavar == "PROJECT":
-        return [project["name"] for project in client.projects()]
+        return [project.name for project in client.projects()]
     model = next((word for word in before if "/" in word), None)
     if model and metavar in ("REVISION", "BASE", "HEAD", "SOURCE", "TARGET"):
         return _revisions(client, model.partition("@")[0])
     if model and metavar == "ALIAS":
-        return [alias["name"] for alias in client.aliases(model)]
+        return [alias.name for alias in client.aliases(model)]
     return []
 
 
@@ -80,8 +80,8 @@ def _names(client: Client, last: str) -> list[str]:
     """Return the projects, each with a slash; after one, its models."""
     project, slash, _ = last.partition("/")
     if slash:
-        return [f"{project}/{model['name']}" for model in client.models(project)]
-    return [f"{project['name']}/" for project in client.projects()]
+        return [f"{project}/{model.name}" for model in client.models(project)]
+    return [f"{project.name}/" for project in client.projects()]
 
 
 def _revisions(client: Client, model: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import stat
 import unicodedata
@@ -11,12 +12,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from lmvp.client.errors import LocalFileError, ValidationFailed
 
 CHUNK = 1024 * 1024
 LONGEST_PATH = 1024
+DRAFT = ".lmvp-"  # how the names of files begin that are not whole yet
 # What tools leave behind and nobody means to publish.
 JUNK = frozenset([".git", ".hg", ".svn", "__pycache__", ".ipynb_checkpoints", ".DS_Store", "Thumbs.db", "desktop.ini"])
 
@@ -31,6 +32,19 @@ class LocalFile:
     source: Path
     size: int
     sha256: str
+    modified: int = 0  # in nanoseconds, when it was hashed
+
+    def require_unchanged(self) -> None:
+        """LocalFileError when the file is not any more what it was when it was hashed."""
+        with reading(self.source):
+            now = self.source.stat()
+        if (now.st_size, now.st_mtime_ns) != (self.size, self.modified):
+            raise changed(self.source)
+
+
+def changed(source: Path) -> LocalFileError:
+    """Return the error of a file that somebody writes while it is published."""
+    return LocalFileError(f"{source} changed while it was sent. Let its writer finish, then publish again.")
 
 
 def found(source: Path) -> dict[str, Path]:
@@ -57,24 +71,25 @@ def found(source: Path) -> dict[str, Path]:
 
 
 def _walk(root: Path, directory: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
-    with reading(directory):
-        entries = sorted(directory.iterdir())
-    for entry in entries:
-        if entry.name in JUNK:
+    with reading(directory), os.scandir(directory) as entries:
+        listed = [entry for entry in entries if entry.name not in JUNK]
+    for entry in listed:
+        name, place = f"{prefix}{entry.name}", directory / entry.name
+        if entry.is_symlink():
+            place = _resolved(place, root)
+        elif entry.is_file():
+            yield name, place
             continue
-        real = _resolved(entry, root)
-        if real.is_dir():
-            if real in (*above, directory):
-                raise LocalFileError(f"{entry} leads in a circle back to {real}. Remove this link.")
-            yield from _walk(root, real, f"{prefix}{entry.name}/", (*above, directory))
+        if place.is_dir():
+            if place in (*above, directory):
+                raise LocalFileError(f"{directory / entry.name} leads in a circle back to {place}. Remove this link.")
+            yield from _walk(root, place, f"{name}/", (*above, directory))
         else:
-            yield f"{prefix}{entry.name}", _regular(real)
+            yield name, _regular(place)
 
 
 def _resolved(entry: Path, root: Path) -> Path:
     """Follow a link, but not out of the directory that is published: it might lead to a private key."""
-    if not entry.is_symlink():
-        return entry
     try:
         real = entry.resolve(strict=True)
     except (OSError, RuntimeError) as error:  # a loop is a RuntimeError before Python 3.13
@@ -112,7 +127,8 @@ def path_problem(path: str) -> str | None:
         return f"is longer than {LONGEST_PATH} bytes"
     if any(segment in ("", ".", "..") for segment in path.split("/")):
         return "has an empty, “.” or “..” part"
-    if "\\" in path or any(unicodedata.category(character) == "Cc" for character in path):
+    plain = path.isascii() and path.isprintable()
+    if "\\" in path or not (plain or all(unicodedata.category(character) != "Cc" for character in path)):
         return "has a backslash or a control character"
     if os.name == "nt" and (":" in path or any(segment[-1] in " ." for segment in path.split("/"))):
         return "is no path on Windows"
@@ -130,38 +146,62 @@ def directory(path: str | os.PathLike[str]) -> Path:
 
 def inside(root: Path, path: str) -> Path:
     """Return root/path for a path that a server sent; ValidationFailed when it would leave the root."""
-    problem = path_problem(path)
-    if problem:
-        raise ValidationFailed(f"The server sent the path {path!r}, which {problem}. Nothing was written for it.")
-    target = root / path
-    if not target.parent.resolve().is_relative_to(root.resolve()):
-        raise LocalFileError(f"{target.parent} is a link out of {root}. Give another directory.")
-    return target
+    return Inside(root).place(path)
+
+
+class Inside:
+    """A directory whose files a server names: none of them may leave it. Looks at each directory once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._checked: set[str] = set()
+
+    def place(self, path: str) -> Path:
+        """Return root/path; ValidationFailed or LocalFileError when it would leave the root."""
+        problem = path_problem(path)
+        if problem:
+            raise ValidationFailed(f"The server sent the path {path!r}, which {problem}. Nothing was written for it.")
+        target = self._root / path
+        directory = path.rpartition("/")[0]
+        if directory not in self._checked:
+            if not target.parent.resolve().is_relative_to(self._root.resolve()):
+                raise LocalFileError(f"{target.parent} is a link out of {self._root}. Give another directory.")
+            self._checked.add(directory)
+        return target
 
 
 def hashed(path: str, source: Path, meter: Meter) -> LocalFile:
-    """Read the file once, for its size and SHA-256."""
+    """Read the file once, for its size and SHA-256; LocalFileError when it changes meanwhile."""
     digest, size = hashlib.sha256(), 0
-    with reading(source), source.open("rb") as file:
-        for chunk in pieces(file):
-            digest.update(chunk)
-            size += len(chunk)
-            meter(len(chunk))
-    return LocalFile(path, source, size, digest.hexdigest())
+    with reading(source), source.open("rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        buffer = memoryview(bytearray(max(1, min(CHUNK, before.st_size))))
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+            size += count
+            meter(count)
+        after = os.fstat(file.fileno())
+    if (size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise changed(source)
+    return LocalFile(path, source, size, digest.hexdigest(), after.st_mtime_ns)
 
 
-def pieces(file: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: file.read(CHUNK), b"")
+def matches(file: Path, sha256: str, size: int, meter: Meter = lambda _: None) -> bool:
+    """Whether the file is there with exactly these bytes. The meter counts them, and takes back what did not fit."""
+    counted = 0
 
+    def count(more: int) -> None:
+        nonlocal counted
+        counted += more
+        meter(more)
 
-def matches(file: Path, sha256: str, size: int) -> bool:
-    """Whether the file is there with exactly these bytes."""
     try:
-        if not file.is_file() or file.stat().st_size != size:
-            return False
-        return hashed(file.name, file, lambda _: None).sha256 == sha256
+        if file.stat().st_size == size and file.is_file() and hashed(file.name, file, count).sha256 == sha256:
+            return True
     except (OSError, LocalFileError):
-        return False
+        pass
+    meter(-counted)
+    return False
 
 
 @contextlib.contextmanager
@@ -173,17 +213,55 @@ def reading(source: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a draft beside the target that becomes it when all went well, and vanishes when not."""
-    draft = target.with_name(f".lmvp-{uuid.uuid4().hex}.part")
+def writing(target: Path) -> Iterator[None]:
+    """Say of what the system refuses what to do about it."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield draft
-        draft.replace(target)
+        yield
     except OSError as error:
         raise LocalFileError(
             f"Cannot write {target}: {error.strerror}. Free some space, change the rights, or use another path."
         ) from error
-    finally:
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a draft beside the target that becomes it when all went well, and vanishes when not."""
+    draft = draft_of(target)
+    try:
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield draft
+            draft.replace(target)
+    except BaseException:
         with contextlib.suppress(OSError):  # must not hide what went wrong
             draft.unlink(missing_ok=True)
+        raise
+
+
+def write(target: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Let a file be these bytes, whole or not at all; the quick way for thousands of small ones."""
+    draft = draft_of(target)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with writing(target):
+        try:
+            descriptor = os.open(draft, flags, mode)
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(draft, flags, mode)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+            os.replace(draft, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise
+
+
+_DRAFTS = itertools.count()
+_PROCESS = uuid.uuid4().hex
+
+
+def draft_of(target: Path) -> Path:
+    """Return a name beside the target that nobody else uses: not another thread, process or machine."""
+    return target.with_name(f"{DRAFT}{_PROCESS}{os.getpid()}-{next(_DRAFTS)}.part")

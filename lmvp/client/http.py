@@ -1,47 +1,36 @@
-"""HTTP with one LMVP server: credentials, retries, typed errors. Alone imports requests; knows no model and no file."""
+"""Calls to one LMVP server: who we are, what is asked, typed errors. The wire is transport.py's; knows no model and no file."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import platform
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import PurePath
-from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
-import requests
-from requests.auth import AuthBase
-
-import lmvp
+from lmvp.client import answers
+from lmvp.client.addresses import DEFAULT_SERVER, normal_server
+from lmvp.client.addresses import path_of as path_of
 from lmvp.client.credentials import CredentialFile
 from lmvp.client.errors import (
     AuthenticationError,
     ConnectionFailed,
     LMVPError,
     NotLMVPServer,
+    Offline,
     ServerError,
     ValidationFailed,
-    of_status,
 )
 
-DEFAULT_SERVER = "http://localhost:8000"
-TIMEOUT = (10, 120)  # seconds to connect, and between two pieces of an answer
+if TYPE_CHECKING:
+    from lmvp.client.transport import Body, Response, Wire
+
 RETRY_PAUSES = (0.2, 0.6, 1.8)
-UNAVAILABLE = (502, 503, 504)
+RESUME_PAUSES = (0.3, 1.0, 2.0, 4.0, *[8.0] * 6)  # of transfers: about as long as a server takes to come back
 REPEATABLE = frozenset(["GET", "HEAD", "PUT", "DELETE"])
-USER_AGENT = f"lmvp/{lmvp.__version__} python/{platform.python_version()}"
-
-Body = Callable[[], "bytes | Iterable[bytes]"]
-
-
-def path_of(*segments: str | int) -> str:
-    """Return the API path of these segments, each quoted: path_of("projects", "a") is "/v1/projects/a/"."""
-    return "/v1/" + "".join(f"{quote(str(segment), safe='')}/" for segment in segments)
 
 
 def encode(value: Any) -> bytes:
@@ -64,53 +53,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def normal_server(url: str) -> str:
-    """Return the server's address in its one spelling; ValidationFailed when it is no address."""
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValidationFailed(f"“{url}” is not the address of a server. Write it like {DEFAULT_SERVER}.")
-    origin = f"{parts.scheme}://{parts.netloc.lower()}"
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValidationFailed(f"“{url}” is a page, not the address of a server: leave out the path, {origin}.")
-    return origin
-
-
-class _Bearer(AuthBase):
-    """Our header or none; given for every request, as otherwise ~/.netrc would speak for us."""
-
-    def __init__(self, token: str | None) -> None:
-        self.token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self.token:
-            request.headers["Authorization"] = f"Bearer {self.token}"
-        return request
-
-
-class _Transport(requests.Session):
-    """Connections of one thread. Keeps no cookies; follows redirects without credentials for strangers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        strangers = self.should_strip_auth(response.request.url, prepared_request.url)  # type: ignore[no-untyped-call]
-        if strangers:
-            prepared_request.headers.pop("Authorization", None)
-
-    def rebuild_method(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Refuse to turn a write into a read, or to carry it to another host."""
-        old, new = urlsplit(str(response.request.url)), urlsplit(str(prepared_request.url))
-        kept = response.status_code in (307, 308) and old.hostname == new.hostname
-        if prepared_request.method not in ("GET", "HEAD") and not kept:
-            raise NotLMVPServer(
-                f"{old.scheme}://{old.netloc} sends us on to {new.scheme}://{new.netloc}. "
-                "If that is the server, sign in there: `lmvp login --server …` or lmvp.login(…, server=…), or set LMVP_SERVER."
-            )
-
-
 class Session:
     """Speaks with one server. Safe to use from several threads."""
 
@@ -121,13 +63,23 @@ class Session:
         *,
         credentials: CredentialFile | None = None,
         retry_pauses: tuple[float, ...] = RETRY_PAUSES,
+        resume_pauses: tuple[float, ...] = RESUME_PAUSES,
+        offline: bool | None = None,
     ) -> None:
         self._server = normal_server(server) if server else None
         self._token = token
         self._signed_in = False
         self._credentials = credentials or CredentialFile()
         self._retry_pauses = retry_pauses
-        self._local = threading.local()
+        self._offline = offline
+        self.resume_pauses = resume_pauses
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether nothing may be asked of the server: what was given, else LMVP_OFFLINE."""
+        if self._offline is not None:
+            return self._offline
+        return os.environ.get("LMVP_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")
 
     @property
     def server(self) -> str:
@@ -254,25 +206,60 @@ class Session:
             parts = urlsplit(following)
             answer = self.call("GET", f"{path}?{parts.query}")
 
-    def stream(self, path: str, *, offset: int = 0) -> requests.Response:
-        """Open the bytes of a file, from `offset` on (206) or whole (200). Close it; read it by `chunks`."""
+    def stream(self, path: str, *, start: int = 0, end: int | None = None) -> Response:
+        """Open the bytes of a file: a range of them (206), or all (200). Close it; read it by transport.pieces."""
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
-        response = self._authorized("GET", path, headers=headers, stream=True)
+        if start or end is not None:
+            headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        return self._opened("GET", path, headers)
+
+    def stream_answer(self, path: str, body: Any) -> Response:
+        """POST JSON and open the bytes of the answer. Close it; read it by transport.pieces."""
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        return self._opened("POST", path, headers, body=encode(body), repeatable=True)
+
+    def _opened(self, method: str, path: str, headers: Mapping[str, str], **options: Any) -> Response:
+        response = self._authorized(method, path, headers=headers, stream=True, **options)
         if response.status_code >= 400:
             self._answer(response)
         return response
 
+    def content(self, path: str, *, accept: str = "*/*", params: Mapping[str, Any] | None = None) -> Response:
+        """Open an answer that is no JSON of ours, in the form that is accepted. Close it; read it by `pieces`."""
+        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        response = self._authorized("GET", path, headers=headers, params=params, stream=True)
+        if response.status_code >= 400:
+            self._answer(response)
+        return response
+
+    def post_stream(self, path: str, body: Body, *, kind: str) -> Any:
+        """POST a stream of bytes once, and return JSON. Whoever repeats it first calls `renew`."""
+        return self._answer(self._authorized("POST", path, body=body, headers={"Content-Type": kind}, repeatable=False))
+
+    def renew(self) -> None:
+        """Refresh a sign-in that has expired: a refusal may have got lost while a long body was on its way."""
+        if self._bearer()[1]:
+            self.call("GET", "/auth/me/")
+
     def send(self, method: str, href: str, headers: Mapping[str, str], body: Body) -> Any:
         """Follow a signed address, here or elsewhere: with the headers given, without ours. Returns JSON or None."""
-        url = urljoin(self.server + "/", href)
-        response = self._attempt(method, url, body=body, headers=headers, repeatable=True)
-        if response.ok and not _is_json(response):
+        response = self._attempt(method, self._absolute(href), body=body, headers=headers, repeatable=True)
+        if response.ok and not answers.is_json(response):
             return None
         return self._answer(response)
 
-    def _authorized(self, method: str, path: str, **options: Any) -> requests.Response:
+    def signed(self, method: str, href: str, headers: Mapping[str, str], body: Body | None = None) -> Mapping[str, str]:
+        """Follow a signed address once, and return the headers of the answer."""
+        response = self._attempt(method, self._absolute(href), body=body, headers=headers, repeatable=False)
+        if not response.ok:
+            self._answer(response)
+        response.close()
+        return response.headers
+
+    def _absolute(self, href: str) -> str:
+        return urljoin(self.server + "/", href)
+
+    def _authorized(self, method: str, path: str, **options: Any) -> Response:
         token, refreshable = self._bearer()
         url = self.server + path
         response = self._attempt(method, url, token=token, **options)
@@ -283,8 +270,8 @@ class Session:
             raise self._unauthorized(response, token)
         return response
 
-    def _unauthorized(self, response: requests.Response, token: str | None) -> LMVPError:
-        error = self._error(response)
+    def _unauthorized(self, response: Response, token: str | None) -> LMVPError:
+        error = answers.error_of(response)
         if not isinstance(error, AuthenticationError):
             return error
         if token:
@@ -308,149 +295,29 @@ class Session:
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
         stream: bool = False,
-    ) -> requests.Response:
+    ) -> Response:
         """Send, and send again after a pause where that can do no harm: the call is repeatable, the trouble passes."""
-        if repeatable is None:
-            repeatable = method in REPEATABLE
-        pauses = iter(self._retry_pauses if repeatable else ())
-        headers = {**({"Content-Type": "application/json"} if isinstance(body, bytes) else {}), **(headers or {})}
-        while True:
-            try:
-                response = self._transport.request(
-                    method,
-                    url,
-                    data=body() if callable(body) else body,
-                    params=params,
-                    headers=headers,
-                    auth=_Bearer(token),
-                    timeout=TIMEOUT,
-                    stream=stream,
-                )
-                pause = next(pauses, None) if response.status_code in UNAVAILABLE else None
-                if pause is None:
-                    return response
-                response.close()
-            except requests.exceptions.RequestException as error:
-                pause = next(pauses, None) if _may_pass(error) else None
-                if pause is None:
-                    raise _unreachable(url, error) from error
-            time.sleep(pause)
-
-    @property
-    def _transport(self) -> _Transport:
-        if not hasattr(self._local, "transport"):
-            self._local.transport = _Transport()
-        transport: _Transport = self._local.transport
-        return transport
-
-    # --- Answers
-
-    def _answer(self, response: requests.Response) -> Any:
-        with response:
-            if not response.ok:
-                raise self._error(response)
-            if response.status_code == 204:
-                return None
-            if not _is_json(response):
-                raise self._stranger(response)
-            with self.understood():
-                return response.json()
-
-    def _error(self, response: requests.Response) -> LMVPError:
-        """Return the error that the server sent as the type it is."""
-        status = response.status_code
-        try:
-            error = response.json()["error"]
-            return of_status(status)(error["message"], code=error["code"], status=status, fields=error.get("fields"))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-        if status >= 500:
-            return ServerError(
-                f"{_origin(response.url)} failed ({status} {response.reason}). Try again in a moment; if it goes on, "
-                "tell whoever runs the server" + _request_id(response),
-                code="server_error",
-                status=status,
+        if self.is_offline:
+            raise Offline(
+                "You are offline (LMVP_OFFLINE, or Client(offline=True)), and this needs the server. "
+                "Unset LMVP_OFFLINE when you are connected; what was downloaded before is listed by `lmvp cache list`."
             )
-        if status == 413:
-            return ValidationFailed(
-                "A proxy in front of the server refuses bodies of this size. Ask whoever runs it to raise its limit.",
-                code="too_large",
-                status=status,
-            )
-        return self._stranger(response)
+        from lmvp.client.transport import Request  # requests takes longer to import than all the rest
 
-    def _stranger(self, response: requests.Response) -> NotLMVPServer:
-        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
-        return NotLMVPServer(
-            f"{_origin(response.url)} answered {response.status_code} with {kind}: this is not an LMVP server. "
-            "Check the address: LMVP_SERVER, or `lmvp login --server …`.",
-            status=response.status_code,
-        )
+        kind = {"Content-Type": "application/json"} if isinstance(body, bytes) else {}
+        repeated = method in REPEATABLE if repeatable is None else repeatable
+        request = Request(method, url, token, body, params, {**kind, **(headers or {})}, stream)
+        return self._wire.send(request, self._retry_pauses if repeated else ())
 
-    @contextlib.contextmanager
-    def understood(self) -> Iterator[None]:
+    @cached_property
+    def _wire(self) -> Wire:
+        from lmvp.client.transport import Wire
+
+        return Wire()
+
+    def _answer(self, response: Response) -> Any:
+        return answers.content_of(response, self.server)
+
+    def understood(self) -> AbstractContextManager[None]:
         """Raise NotLMVPServer where an answer does not have the shape that it should have."""
-        try:
-            yield
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise NotLMVPServer(
-                f"{self.server} answered something that this client does not understand ({error!r}). "
-                "Check the address (LMVP_SERVER), and bring the client up to date: install the newest wheel."
-            ) from error
-
-
-def chunks(response: requests.Response, size: int) -> Iterator[bytes]:
-    """Yield the body in pieces; ConnectionFailed when it breaks off."""
-    try:
-        yield from response.iter_content(size)
-    except requests.exceptions.RequestException as error:
-        raise _unreachable(response.url, error) from error
-
-
-def _is_json(response: requests.Response) -> bool:
-    return "json" in response.headers.get("Content-Type", "")
-
-
-def _may_pass(error: Exception) -> bool:
-    passing = (
-        requests.exceptions.ConnectionError,
-        requests.exceptions.Timeout,
-        requests.exceptions.ChunkedEncodingError,
-    )
-    return isinstance(error, passing) and not isinstance(error, requests.exceptions.SSLError)
-
-
-def _unreachable(url: str, error: Exception) -> ConnectionFailed:
-    reason = _tls_reason(url, error) if isinstance(error, requests.exceptions.SSLError) else _reason(error)
-    return ConnectionFailed(
-        f"Cannot reach {_origin(url)}: {reason}. Check that the server is running there; "
-        "another address is named by LMVP_SERVER or `lmvp login --server …`."
-    )
-
-
-def _tls_reason(url: str, error: Exception) -> str:
-    # OpenSSL's words for an answer that is no TLS, such as a plain “HTTP/1.1 400”; they differ by its version.
-    text = str(error).lower().replace("_", " ")
-    if "wrong version number" in text or "record layer" in text:
-        return f"it does not speak TLS; try {_origin(url).replace('https://', 'http://', 1)}"
-    return "its certificate cannot be verified" if "certificate" in text else _reason(error)
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost cause in plain words, without the layers of urllib3 around it."""
-    for inner in (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__):
-        if isinstance(inner, OSError) and inner.strerror:
-            return inner.strerror.lower()
-        if isinstance(inner, Exception) and inner is not error:
-            return _reason(inner)
-    return str(error) or type(error).__name__
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _request_id(response: requests.Response) -> str:
-    request_id = response.headers.get("X-Request-Id")
-    return f" (request {request_id})." if request_id else "."
+        return answers.understood(self.server)

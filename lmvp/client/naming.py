@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lmvp.client.errors import AmbiguousName, AuthenticationError, NotFound, ValidationFailed
@@ -112,6 +112,27 @@ class Names:
             return [m["name"] for m in self.session.pages(path_of("projects", project, "models"), page_size=200)]
         return []
 
+    def refs_of(self, name: ModelName) -> list[str]:
+        """Return the names of versions that a model has: branches, tags, aliases."""
+        kinds = ("aliases", "branches", "tags")
+        with contextlib.suppress(NotFound):
+            return [ref["name"] for kind in kinds for ref in self.session.pages(f"{name.path}{kind}/", page_size=200)]
+        return []
+
+    @contextlib.contextmanager
+    def explained_in(self, project: str) -> Iterator[None]:
+        """Say of a NotFound in a project that the project is missing, if it is, and which may have been meant."""
+        try:
+            yield
+        except NotFound as error:
+            projects = [one["name"] for one in self.session.pages(path_of("projects"), page_size=200)]
+            if project in projects or error.code != "not_found":
+                raise
+            raise error.saying(
+                f"There is no project “{project}” that you may see.{close_to(project, projects)} "
+                "List what there is: lmvp.projects() / `lmvp projects`."
+            ) from error
+
     @contextlib.contextmanager
     def explained(self, name: ModelName, revision: str | int | None = None) -> Iterator[None]:
         """Say of a NotFound what exactly is missing, and what may have been meant."""
@@ -119,16 +140,21 @@ class Names:
             yield
         except NotFound as error:
             raise self._missing(name, revision, error) from error
+        except ValidationFailed as error:
+            if error.code != "unknown_revision" or revision is None:
+                raise
+            raise error.saying(f"{error.message}{close_to(str(revision), self.refs_of(name))}") from error
 
     def _missing(self, name: ModelName, revision: str | int | None, error: NotFound) -> NotFound:
         models = [ModelName(name.project, model) for model in self.models_of(name.project)]
         if name.model.lower() not in (one.model.lower() for one in models):
             meant = _meant(name.model, models)
             return error.saying(f"There is no model {name} that you may see.{meant} {self._next_step()}")
-        if revision is None:
+        if revision is None or error.code != "not_found":
             return error
+        meant = close_to(str(revision), self.refs_of(name))
         return error.saying(
-            f"{name} has no revision “{revision}”. See what it has: "
+            f"{name} has no revision “{revision}”.{meant} See what it has: "
             f"lmvp.show_history({str(name)!r}) / `lmvp history {name}`."
         )
 
@@ -146,6 +172,13 @@ def _split(name: str) -> ModelName:
     if not project or not model or "/" in model:
         raise ValidationFailed(f"“{name}” is not the name of a model. Write it like project/model.")
     return ModelName(project, model)
+
+
+def close_to(name: str, known: Iterable[str]) -> str:
+    """Return “ Did you mean …?” with the nearest of the known names, or nothing."""
+    by_lower = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {by_lower[close[0]]}?" if close else ""
 
 
 def _meant(name: str, visible: list[ModelName]) -> str:

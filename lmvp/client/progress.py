@@ -1,59 +1,70 @@
-"""Progress bars of bytes, and work on several threads that stops as one."""
+"""Bars for long work: bytes, files, rate, time left. On a terminal or in a notebook; else nothing is shown."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import NoReturn, TypeVar
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class Stopped(Exception):
-    """Another part of the same work failed, or Ctrl-C was pressed."""
+Shown = bool | None  # always, never, or (None) where somebody looks
 
 
-class Progress:
-    """Counts bytes from any thread, and tells each of them when the work is over."""
+class Bar:
+    """Counts bytes and files from any thread."""
 
-    def __init__(self, bar: tqdm[NoReturn]) -> None:
+    def __init__(self, bar: tqdm[Any], files: int) -> None:
         self._bar = bar
+        self._files = files
+        self._done = 0
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
 
     def __call__(self, size: int) -> None:
-        """Count `size` bytes (negative: they have to go again); Stopped when the work is over."""
-        if self._stopped.is_set():
-            raise Stopped
+        """Count `size` bytes; negative: they have to go again."""
         with self._lock:
             self._bar.update(size)
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> list[Result]:
-        """Do the work for all items, some at a time, results in order; the first failure ends it all and is raised."""
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="lmvp")
-        try:
-            futures = [pool.submit(work, item) for item in items]
-            for future in as_completed(futures):
-                future.result()
-            return [future.result() for future in futures]
-        except BaseException:
-            self._stopped.set()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+    def expect(self, size: int, files: int) -> None:
+        """Count with so much more work."""
+        with self._lock:
+            self._bar.total = (self._bar.total or 0) + size
+            self._files += files
+            self._tell()
+
+    def finish(self, files: int = 1) -> None:
+        """Count files as done."""
+        with self._lock:
+            self._done += files
+            self._tell()
+
+    def _tell(self) -> None:
+        self._bar.set_postfix_str(f"{self._done}/{self._files} files", refresh=False)
 
 
 @contextlib.contextmanager
-def bytes_bar(title: str, total: int, shown: bool | None) -> Iterator[Progress]:
-    """Show a bar on stderr: always, never, or (None) where it is a terminal."""
+def bytes_bar(title: str, total: int, shown: Shown, *, files: int = 0, line: int = 0) -> Iterator[Bar]:
+    """Show a bar on stderr, on the given line below the cursor; it vanishes at the end."""
     disable = None if shown is None else not shown
-    bar: tqdm[NoReturn]
-    with tqdm(
-        total=total, desc=title, unit="B", unit_scale=True, unit_divisor=1024, disable=disable, leave=False
-    ) as bar:
-        yield Progress(bar)
+    with _tqdm()(
+        total=total, desc=title, unit="B", unit_scale=True, unit_divisor=1024, disable=disable, leave=False,
+        position=line, dynamic_ncols=True,
+    ) as bar:  # fmt: skip
+        yield Bar(bar, files)
+
+
+def _tqdm() -> Any:
+    """Return the bar that fits: a widget in a notebook that can show one, else text."""
+    if "ipykernel" not in sys.modules:
+        from tqdm import tqdm
+
+        return tqdm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that ipywidgets are not there is no news to whoever trains a model
+        from tqdm.auto import tqdm as fitting
+
+    return fitting

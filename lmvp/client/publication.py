@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmvp.client import measurements, transfer
-from lmvp.client.errors import ValidationFailed
+from lmvp.client import files, formats, measurements
 from lmvp.client.files import LocalFile
+from lmvp.client.formats import Kept
 from lmvp.client.measurements import Metrics, Row
 from lmvp.client.naming import ModelName
 from lmvp.client.versions import LocalModel, Version
 
 Source = str | LocalModel | Version  # what a version was made from
+Given = str | os.PathLike[str] | LocalModel | Kept  # what a version is made of
 
 
 @dataclass(frozen=True)
@@ -34,43 +36,45 @@ class Said:
 
 @dataclass(frozen=True)
 class Publication:
-    """A new version, read and checked here before a single byte is sent."""
+    """A new version: the files that are found, and what is said of them, checked here before a single byte is sent."""
 
     path: Path
     origin: LocalModel | None
-    local: list[LocalFile]
+    found: Mapping[str, Path]  # path in the version: file
     said: Said
     metrics: list[Row]
     progress: bool | None
+    kept: str | None = None
 
     @classmethod
-    def read(cls, source: Any, said: Said, *, progress: bool | None) -> Publication:
+    def read(cls, source: Given, said: Said, *, progress: bool | None) -> Publication:
         metrics = measurements.rows(said.metrics)
         origin = source if isinstance(source, LocalModel) else None
-        path = origin.path if origin else _path_of(source)
-        return cls(path, origin, transfer.read_source(path, progress=progress), said, metrics, progress)
+        path = _path_of(source)
+        kept = source.title if isinstance(source, Kept) else None
+        return cls(path, origin, files.found(path), said, metrics, progress, kept)
 
-    def body(self, model: ModelName) -> dict[str, Any]:
+    def body(self, model: ModelName, local: Sequence[LocalFile]) -> dict[str, Any]:
         """Return what the server is asked to make a version of."""
         said = self.said
         body = {
             "message": said.message or self._default_message(),
             "branch": said.branch,
             "parent": self._head(model) if said.parent is None else str(said.parent),
-            "files": [{"path": file.path, "sha256": file.sha256} for file in self.local],
+            "files": [{"path": file.path, "sha256": file.sha256} for file in local],
             "base": "empty",
             "metrics": self.metrics,
             "metadata": dict(said.metadata or {}),
             "alias": said.alias,
             "tag": said.tag,
-            "derived_from": [_source_name(source) for source in said.derived_from] or None,
+            "derived_from": [source_name(source) for source in said.derived_from] or None,
         }
         return {key: value for key, value in body.items() if value is not None}
 
     def note(self, version: Version) -> None:
         """Let the LocalModel stand where it now is, so that it can be published again."""
         if self.origin:
-            self.origin.version, self.origin.files = version, [file.path for file in self.local]
+            self.origin.version, self.origin.files = version, list(self.found)
 
     def _head(self, model: ModelName) -> str | None:
         """Return the version that the files came from, if it was this branch's newest then."""
@@ -80,9 +84,11 @@ class Publication:
         return None
 
     def _default_message(self) -> str:
-        if len(self.local) == 1:
-            return f"Publish {self.local[0].path}"
-        return f"Publish {len(self.local)} files from {self.path.resolve().name}"
+        if self.kept:
+            return f"Publish {self.kept}"
+        if len(self.found) == 1:
+            return f"Publish {next(iter(self.found))}"
+        return f"Publish {len(self.found)} files from {self.path.resolve().name}"
 
 
 def sources(derived_from: Source | Sequence[Source]) -> list[Source]:
@@ -92,15 +98,21 @@ def sources(derived_from: Source | Sequence[Source]) -> list[Source]:
     return list(derived_from)
 
 
-def _source_name(source: Source) -> str:
+def source_name(source: Source) -> str:
     """Return project/model@revision of what a new version was made from."""
     version = source.version if isinstance(source, LocalModel) else source
     return f"{version.name}@{version.number}" if isinstance(version, Version) else str(version)
 
 
-def _path_of(source: Any) -> Path:
-    if isinstance(source, str | os.PathLike):
-        return Path(source).expanduser()
-    raise ValidationFailed(
-        f"A {type(source).__name__} cannot be published yet. Save it to a file and give its path, or give a LocalModel."
-    )
+@contextlib.contextmanager
+def as_files(source: Any) -> Iterator[Given]:
+    """Give a path or a LocalModel as it is, and any other object as files, which are there until the block ends."""
+    if isinstance(source, str | os.PathLike | LocalModel):
+        yield source
+    else:
+        with formats.kept(source) as kept:
+            yield kept
+
+
+def _path_of(source: Given) -> Path:
+    return source.path if isinstance(source, LocalModel | Kept) else Path(source).expanduser()

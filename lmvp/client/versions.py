@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from lmvp.client import formats
+from lmvp.client import formats, notebook
 from lmvp.client.errors import NotFound
 from lmvp.client.graph import drawn
+from lmvp.client.results.reading import Result
 from lmvp.client.tables import moment, number, table, when
 
 METRIC_COLUMNS = 4
@@ -85,19 +86,20 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Move:
-    """One move of an alias. The numbers are of versions; None: there was none before, or it was deleted."""
+class Move(Result):
+    """One move of a branch, tag or alias. The numbers are of versions; None: there was none before, or it was deleted.
+
+    `rollback`: it took another move back.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"from_number": "from", "to_number": "to"}
 
     from_number: int | None
     to_number: int | None
     actor: str
     comment: str
     at: datetime
-
-    @classmethod
-    def from_json(cls, answer: Mapping[str, Any]) -> Move:
-        """Read the server's JSON; KeyError, TypeError or ValueError where it is something else."""
-        return cls(answer["from"], answer["to"], answer["actor"], answer["comment"], moment(answer["at"]))
+    rollback: bool = False
 
 
 class History(list[Version]):
@@ -106,6 +108,13 @@ class History(list[Version]):
     def __init__(self, name: str, versions: Iterable[Version] = ()) -> None:
         super().__init__(versions)
         self.name = name
+
+    def _repr_html_(self) -> str:
+        return notebook.history_html(self)
+
+    def plot(self, metric: str) -> Any:
+        """Draw a metric over the versions that have it as a number, with matplotlib or plotly; return the figure."""
+        return notebook.history_plot(self, metric)
 
     def __repr__(self) -> str:
         return f"<History of {self.name}: {len(self)} version{'' if len(self) == 1 else 's'}>"
@@ -158,16 +167,29 @@ class LocalModel:
             raise NotFound(f"{self.version} has no file “{path}”. It has: {_listed(self.files)}.")
         return self.path / path
 
-    def load(self, path: str | None = None) -> Any:
-        """Read a file as what it is: arrays by name for .npz, an array for .npy, JSON, text. Runs no code in it."""
-        return formats.load(self.file(path) if path else self._only_file())
+    def load(self, path: str | None = None, *, trusted: bool | Sequence[str] = False, into: Any = None) -> Any:
+        """Return the object that was published, or a file as what it is: arrays for .npz, JSON, text …
 
-    def _only_file(self) -> Path:
+        A PyTorch module comes back as its state dict, or is loaded into the module `into`. NotTrusted where loading may
+        run code in the file: `trusted` is True, or for skops the list of the types that it may make.
+        """
+        record = formats.Record.read(self.path, self.files)
+        name = path or (record.file if record else self._only_file())
+        kept = record if record and record.file == name else None
+        return formats.load(self._place(name), trusted=trusted, into=into, record=kept)
+
+    def _place(self, name: str) -> Path:
+        """Return where a file stands, or a directory of files that is one object."""
+        if any(file.startswith(f"{name}/") for file in self.files):
+            return self.path / name
+        return self.file(name)
+
+    def _only_file(self) -> str:
         loadable = [name for name in self.files if formats.is_known(name)]
         if len(loadable) == 1:
-            return self.path / loadable[0]
+            return loadable[0]
         if len(self.files) == 1:
-            return self.path / self.files[0]
+            return self.files[0]
         raise NotFound(f"Name the file to load: .load(path). {self.version} has: {_listed(self.files)}.")
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from registry.api.documentation import documented
 from registry.api.rooms import Room
 from registry.api.serializers import VersionSerializer
 from registry.models import Artifact, Version
-from registry.models.versions import Surroundings
+from registry.models.surroundings import Surroundings
 
 DEPTH, DEEPEST = 3, 20
 

@@ -17,6 +17,7 @@ from registry import trees
 from registry.api.pagination import NumberedPages
 from registry.errors import Invalid
 from registry.models import Project, RegisteredModel, Tree, Version
+from registry.models.addresses import version_shown_at
 from registry.numerals import whole_number
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
@@ -73,7 +74,7 @@ class Room(viewsets.GenericViewSet[Any]):
     def shown_version(self) -> Version:
         """Return the version of the address, as VersionSerializer shows it."""
         model = self.model()
-        return model.versions.filter(trashed_at=None).with_figures().at(model, self.kwargs["revision"])
+        return version_shown_at(model, self.kwargs["revision"])
 
     def read(self, serializer: type[serializers.Serializer[Any]], **options: Any) -> serializers.Serializer[Any]:
         """Return the body, checked by a serializer."""

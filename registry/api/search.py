@@ -15,6 +15,7 @@ from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.pagination import NumberedPages
 from registry.api.rooms import Room
+from registry.api.serializers import TIME
 from registry.models import Occurrence, Project, RegisteredModel, Version
 from registry.models.search import MOST_RESULTS, TYPES
 from registry.services.search import load, search
@@ -66,8 +67,24 @@ class SearchSerializer(serializers.BaseSerializer[Any]):
     """One thing that was found, as its type shows it."""
 
     def to_representation(self, found: Project | RegisteredModel | Version | Occurrence) -> dict[str, Any]:
+        addresses = self.context.setdefault("addresses", Addresses(self.context.get("request")))
         show: Callable[..., dict[str, Any]] = SHOWN[type(found)]
-        return show(found, self.context.get("request"))
+        return show(found, addresses)
+
+
+class Addresses:
+    """Addresses in one answer: those of a kind differ in names alone, none of which has to be quoted."""
+
+    def __init__(self, request: Request | None) -> None:
+        self.request = request
+        self.known: dict[str, list[str]] = {}
+
+    def of(self, kind: str, *names: str) -> str:
+        if kind not in self.known:
+            there = reverse(kind, args=["-"] * len(names), request=self.request)
+            self.known[kind] = there.rsplit("-", len(names))
+        first, *others = self.known[kind]
+        return first + "".join(name + between for name, between in zip(names, others, strict=True))
 
 
 class SearchViewSet(Room):
@@ -98,28 +115,28 @@ class SearchViewSet(Room):
 # --- What each type shows
 
 
-def _project(project: Project, request: Request) -> dict[str, Any]:
+def _project(project: Project, addresses: Addresses) -> dict[str, Any]:
     return {
         "type": "project",
         "name": project.name,
         "project": project.name,
         "title": _title(project.description),
-        "url": reverse("project", args=[project.name], request=request),
+        "url": addresses.of("project", project.name),
     }
 
 
-def _model(model: RegisteredModel, request: Request) -> dict[str, Any]:
+def _model(model: RegisteredModel, addresses: Addresses) -> dict[str, Any]:
     return {
         "type": "model",
         "name": str(model),
         "project": model.project.name,
         "model": model.name,
         "title": _title(model.description),
-        "url": reverse("model", args=[model.project.name, model.name], request=request),
+        "url": addresses.of("model", model.project.name, model.name),
     }
 
 
-def _version(version: Version, request: Request) -> dict[str, Any]:
+def _version(version: Version, addresses: Addresses) -> dict[str, Any]:
     return {
         "type": "version",
         "name": str(version),
@@ -127,13 +144,13 @@ def _version(version: Version, request: Request) -> dict[str, Any]:
         "digest": version.digest,
         "title": _title(version.message),
         "author": version.author_name,
-        "created_at": serializers.DateTimeField().to_representation(version.created_at),
+        "created_at": TIME.to_representation(version.created_at),
         "deprecated": version.deprecated or None,
-        "url": _address(version, request),
+        "url": _address(version, addresses),
     }
 
 
-def _file(file: Any, request: Request) -> dict[str, Any]:
+def _file(file: Any, addresses: Addresses) -> dict[str, Any]:
     version = Version(model=file.model, number=file.number)
     return {
         "type": "file",
@@ -142,7 +159,7 @@ def _file(file: Any, request: Request) -> dict[str, Any]:
         "path": file.path,
         "digest": file.digest,
         "size": file.size,
-        "url": f"{_address(version, request)}files/{quote(file.path)}",
+        "url": f"{_address(version, addresses)}files/{quote(file.path)}",
     }
 
 
@@ -150,9 +167,8 @@ def _place(version: Version) -> dict[str, Any]:
     return {"project": version.model.project.name, "model": version.model.name, "version": version.number}
 
 
-def _address(version: Version, request: Request) -> str:
-    place = [version.model.project.name, version.model.name, str(version.number)]
-    return reverse("version", args=place, request=request)
+def _address(version: Version, addresses: Addresses) -> str:
+    return addresses.of("version", version.model.project.name, version.model.name, str(version.number))
 
 
 def _title(text: str) -> str:

@@ -12,7 +12,7 @@ from registry.api.documentation import documented
 from registry.api.rooms import Room
 from registry.diffs.values import MISSING, Row
 from registry.models import Version
-from registry.models.versions import Surroundings
+from registry.models.surroundings import Surroundings
 from registry.services import tables
 
 MOST_ROWS = 1000  # of each kind; `count` tells of all

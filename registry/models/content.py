@@ -5,14 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connections, models
 from django.db.models import Q
 from django.utils import timezone
 
-from registry.models.projects import Project
+from lmvp.prepared import prepared
+from registry.models.projects import Project, bound_to
 
 if TYPE_CHECKING:
     from registry.models.projects import Actor
@@ -25,14 +26,17 @@ class BlobQuerySet(models.QuerySet["Blob"]):
         return self.filter(state=Blob.State.LIVE)
 
     def readable_by(self, actor: Actor, digests: Sequence[str]) -> BlobQuerySet:
-        """Those of the digests that stand in a model or artifact the actor may see, or that its own uploads brought.
+        """Those of the digests that stand in a model or artifact the actor may see, or that its own uploads brought."""
+        return self.live().filter(pk__in=self._readable(actor, digests))
 
-        In steps, because one query with several EXISTS is planned badly by both databases. Some hundred at a time.
-        """
-        occurs = Occurrence.objects.filter(
-            digest__in=digests, model__trashed_at=None, model__project__in=Project.objects.visible_to(actor)
-        )
-        readable = set(occurs.values_list("digest", flat=True).distinct())
+    def sizes_readable_by(self, actor: Actor, digests: Sequence[str]) -> list[tuple[str, int]]:
+        """Return digest and size of the same."""
+        readable = self._readable(actor, digests)
+        return _sizes(list(readable)) if readable else []
+
+    def _readable(self, actor: Actor, digests: Sequence[str]) -> set[str]:
+        # In steps, because one query with several EXISTS is planned badly by both databases. Some hundred at a time.
+        readable = {digest for (digest,) in _occurring(list(digests), actor.pk, bound_to(actor))} if digests else set()
         if actor.is_authenticated and len(readable) < len(digests):
             brought = Upload.objects.stored_by(actor).filter(sha256__in=set(digests) - readable)
             readable |= set(brought.values_list("sha256", flat=True))
@@ -41,7 +45,20 @@ class BlobQuerySet(models.QuerySet["Blob"]):
                 pk__in=set(digests) - readable, artifacts__project__in=Project.objects.visible_to(actor)
             )
             readable |= set(kept.values_list("pk", flat=True).distinct())
-        return self.live().filter(pk__in=readable)
+        return readable
+
+
+@prepared
+def _sizes(digests: list[str]) -> models.QuerySet[Any, tuple[str, int]]:
+    return Blob.objects.live().filter(pk__in=digests).values_list("pk", "size")
+
+
+@prepared
+def _occurring(digests: list[str], user: int | None, bound: str | None) -> models.QuerySet[Any, tuple[str]]:
+    """Those of the digests that stand in a model which the user may see."""
+    seen = Project.objects.seen_by(user, bound)
+    occurs = Occurrence.objects.filter(digest__in=digests, model__trashed_at=None, model__project__in=seen)
+    return occurs.values_list("digest").distinct()
 
 
 class Blob(models.Model):
@@ -168,6 +185,9 @@ class Upload(models.Model):
     sha256 = models.CharField(max_length=64, blank=True, db_index=True, help_text="As announced, or as found.")
     size = models.BigIntegerField()
     offset = models.BigIntegerField(default=0, help_text="Bytes that are safe on disk.")
+    pieces = models.JSONField(
+        default=list, blank=True, editable=False, help_text="In a bucket: name and size of each object that holds some."
+    )
     leased_until = models.DateTimeField(null=True, blank=True, help_text="One writer at a time.")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(default=upload_deadline, db_index=True)

@@ -39,17 +39,25 @@ class Visibility(models.TextChoices):
     PUBLIC = "public", "public: everyone"
 
 
+def bound_to(actor: Actor) -> str | None:
+    """Return the name of the only project that the actor's access token opens; None where it opens all, or there is none."""
+    token = getattr(actor, "access_token", None)
+    return token.project_id or None if token else None
+
+
 class ProjectQuerySet(models.QuerySet["Project"]):
     def visible_to(self, actor: Actor) -> ProjectQuerySet:
         """Those that `actor` may see; an access token bound to a project narrows them to that one."""
+        return self.seen_by(actor.pk, bound_to(actor))
+
+    def seen_by(self, user: int | None, bound: str | None) -> ProjectQuerySet:
+        """Those that the user of this id may see, or nobody in particular; only that of the name `bound`, if there is one."""
         seen = Q(visibility=Visibility.PUBLIC)
-        if actor.is_authenticated:
-            seen |= Q(visibility=Visibility.INTERNAL) | Q(
-                pk__in=Membership.objects.filter(user=actor).values("project")
-            )
+        if user is not None:
+            mine = Membership.objects.filter(user=user).order_by()
+            seen |= Q(visibility=Visibility.INTERNAL) | Q(pk__in=mine.values("project"))
         projects = self.filter(seen, trashed_at=None)
-        token = getattr(actor, "access_token", None)
-        return projects.filter(name=token.project_id) if token and token.project_id else projects
+        return projects if bound is None else projects.filter(name=bound)
 
     def with_role_of(self, actor: Actor) -> ProjectQuerySet:
         """Annotate each project with `role`: the actor's own, or None."""

@@ -16,6 +16,7 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import LessThanOrEqual
 
+from lmvp.prepared import prepared
 from registry.ancestry import Edges
 from registry.models.newest import each_of
 
@@ -69,17 +70,6 @@ class VersionParentQuerySet(models.QuerySet[Any]):
 
         return between
 
-    def strand_behind(self, parent: Version, branch: str) -> int | None:
-        """Return the strand that the next version on top of another continues; None: it begins one.
-
-        Nobody else may publish to the model meanwhile.
-        """
-        if parent.branch != branch:
-            return None
-        own = self.filter(version=parent, position=0).values_list("strand", flat=True).first()
-        strand: int = own or parent.pk
-        return None if self.filter(strand=strand, version__gt=parent).exists() else strand
-
     def on_line(self, head_id: int, key: str) -> Q:
         """Return what is asked of rows whose `key` is a version: that it is on the line of a head. Two queries."""
         parts = self._parts(head_id)
@@ -102,3 +92,31 @@ class VersionParentQuerySet(models.QuerySet[Any]):
         with connections[self.db].cursor() as cursor:
             cursor.execute(PARTS, {"head": head_id, "most": MOST_PARTS + 1})
             return list(cursor.fetchall())
+
+
+def strand_behind(parent: Version, branch: str) -> int | None:
+    """Return the strand that the next version on top of another continues; None: it begins one.
+
+    Nobody else may publish to the model meanwhile.
+    """
+    if parent.branch != branch:
+        return None
+    [(own,)] = _strand_of(parent.pk) or [(None,)]
+    strand = own or parent.pk
+    return None if _goes_on(strand, parent.pk) else strand
+
+
+@prepared
+def _strand_of(version: int) -> models.QuerySet[Any]:
+    return _links().filter(version=version, position=0).values_list("strand")
+
+
+@prepared
+def _goes_on(strand: int, above: int) -> models.QuerySet[Any]:
+    return _links().filter(strand=strand, version__gt=above).order_by().values_list("pk")[:1]
+
+
+def _links() -> models.QuerySet[Any]:
+    from registry.models.versions import VersionParent  # it has these rows, and is made with this module's queryset
+
+    return VersionParent.objects.all()

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 
+from lmvp.prepared import prepared
 from registry.ancestry import Divergence, common_ancestors, divergence
 from registry.models.content import Tree
 from registry.models.metrics import MetricQuerySet
@@ -65,9 +65,9 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
         """Those that can still be taken back, the newest first."""
         return self.filter(trashed_at__isnull=False, purged_at=None).order_by("-trashed_at", "-pk")
 
-    def with_role_of(self, actor: Actor) -> RegisteredModelQuerySet:
-        """Annotate each model with `role`: the actor's own in its project, or None."""
-        mine = Membership.objects.filter(project=models.OuterRef("project"), user=actor.pk)
+    def with_role_of(self, user: int | None) -> RegisteredModelQuerySet:
+        """Annotate each model with `role`: that of the user of this id in its project, or None."""
+        mine = Membership.objects.filter(project=models.OuterRef("project"), user=user).order_by()  # there is one
         return self.annotate(role=models.Subquery(mine.values("role")[:1]))
 
     def called(self, name: str) -> RegisteredModelQuerySet:
@@ -84,10 +84,10 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
 
         DoesNotExist when it, or its project, was deleted meanwhile: nothing is added to what is in the trash.
         """
-        model = self.locked_anyhow(pk)
-        if model.trashed_at or model.project.trashed_at:
-            raise self.model.DoesNotExist
-        return model
+        for model in _locked(pk):
+            if not model.trashed_at and not model.project.trashed_at:
+                return model
+        raise self.model.DoesNotExist
 
     def locked_anyhow(self, pk: int) -> RegisteredModel:
         """Return the same in the trash or not: for what moves in and out of the trash."""
@@ -108,6 +108,11 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
     def newest_first(self) -> RegisteredModelQuerySet:
         """Those whose newest version came last, first."""
         return self.order_by("-updated_at", "-pk")
+
+
+@prepared
+def _locked(pk: int) -> RegisteredModelQuerySet:
+    return RegisteredModel.objects.select_related("project").select_for_update(no_key=True, of=("self",)).filter(pk=pk)
 
 
 class RegisteredModel(models.Model):
@@ -164,15 +169,6 @@ class FormerModelName(models.Model):
         return self.name
 
 
-@dataclass(slots=True)
-class Surroundings:
-    """What is shown of a version beside its own row and its tree's figures."""
-
-    parents: list[tuple[int, str]] = field(default_factory=list)  # number and digest, the first parent first
-    refs: list[tuple[str, str]] = field(default_factory=list)  # kind and name
-    metrics: dict[str, float | str] = field(default_factory=dict)  # the latest of each name
-
-
 class VersionQuerySet(models.QuerySet["Version"]):
     def visible_to(self, actor: Actor) -> VersionQuerySet:
         return self.filter(model__in=RegisteredModel.objects.visible_to(actor), trashed_at=None)
@@ -192,22 +188,8 @@ class VersionQuerySet(models.QuerySet["Version"]):
         return self.filter(pk__in=keys).select_related("model__project").defer("metadata_json").order_by("-pk")
 
     def with_figures(self) -> VersionQuerySet:
-        """With the number and size of the files: all that an answer needs beside `surroundings_of`."""
+        """With the number and size of the files: all that an answer needs beside their surroundings."""
         return self.select_related("tree").defer("tree__content")
-
-    def surroundings_of(self, versions: Sequence[Version]) -> dict[int, Surroundings]:
-        """Return, by their ids, what is shown around versions: three queries, and no object for every row of them."""
-        around = {version.pk: Surroundings() for version in versions}
-        parents = VersionParent.objects.filter(version__in=around).order_by("position")
-        for version, number, digest in parents.values_list("version_id", "parent__number", "parent__digest"):
-            around[version].parents.append((number, digest))
-        refs = Ref.objects.filter(version__in=around).order_by("kind", "name")
-        for version, kind, name in refs.values_list("version_id", "kind", "name"):
-            around[version].refs.append((kind, name))
-        latest = Metric.objects.filter(version__in=around, latest=True).order_by("version_id", "name")
-        for version, name, value, text in latest.values_list("version_id", "name", "value", "text"):
-            around[version].metrics[name] = text if text is not None else value
-        return around
 
     def for_listing(self) -> VersionQuerySet:
         """With parents, names and metrics as objects, in a fixed number of queries, where they are computed with."""

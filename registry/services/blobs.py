@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from lmvp.prepared import prepared, prepared_update
 from registry import connections
 from registry.errors import Busy
 from registry.models import Blob
@@ -150,8 +153,18 @@ def refresh(*, digests: Iterable[str]) -> set[str]:
     wanted, live = sorted(set(digests)), set[str]()
     with transaction.atomic(savepoint=False):
         for start in range(0, len(wanted), BATCH):
-            rows = Blob.objects.live().filter(pk__in=wanted[start : start + BATCH]).order_by("pk")
-            found = list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
-            Blob.objects.filter(pk__in=found).update(used_at=timezone.now())
+            found = [digest for (digest,) in _locked(wanted[start : start + BATCH])]
+            if found:
+                _note_use(found, timezone.now())
             live.update(found)
     return live
+
+
+@prepared
+def _locked(digests: list[str]) -> QuerySet[Any, tuple[str]]:
+    return Blob.objects.live().filter(pk__in=digests).order_by("pk").select_for_update(no_key=True).values_list("pk")
+
+
+@prepared_update
+def _note_use(digests: list[str], now: datetime) -> tuple[QuerySet[Blob], dict[str, Any]]:
+    return Blob.objects.filter(pk__in=digests), {"used_at": now}

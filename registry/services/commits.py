@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from lmvp.inserting import insert
+from lmvp.prepared import prepared, prepared_update
 from registry import trees
 from registry.digests import digest_version
 from registry.models import Derivation, Occurrence, Ref, RegisteredModel, Tree, Version, VersionParent
+from registry.models.strands import strand_behind
 from registry.services import blobs, events, refs
 from registry.trees import Built
 
@@ -43,15 +47,20 @@ def lock_model(model: RegisteredModel) -> RegisteredModel:
 
 def head_of(model: RegisteredModel, branch: str) -> Version | None:
     """Return the version that a branch points to; None when there is no such branch."""
-    return Version.objects.filter(model=model, refs__kind=Ref.Kind.BRANCH, refs__name=branch).first()
+    return next(iter(_head(model.pk, branch)), None)
+
+
+@prepared
+def _head(model: int, branch: str) -> QuerySet[Version]:
+    refs = Ref.objects.filter(model=model, kind=Ref.Kind.BRANCH, name=branch).order_by()
+    return Version.objects.filter(pk=refs.values("version")[:1]).order_by()
 
 
 def save_trees(built: Built) -> None:
     """Write the directories that are not there yet, and note of the others that they are in use."""
     digests, known = sorted(built.directories), set[str]()  # in one order for all, so that nobody waits in a circle
     for start in range(0, len(digests), blobs.BATCH):
-        rows = Tree.objects.filter(pk__in=digests[start : start + blobs.BATCH])
-        used = dict(rows.values_list("pk", "used_at"))
+        used = dict(_used(digests[start : start + blobs.BATCH]))
         if stale := [digest for digest, at in used.items() if at < timezone.now() - FRESH]:
             _note_use(stale)
         known.update(used)
@@ -61,6 +70,11 @@ def save_trees(built: Built) -> None:
         if digest not in known
     ]
     Tree.objects.bulk_create(missing, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
+
+
+@prepared
+def _used(digests: list[str]) -> QuerySet[Any, tuple[str, datetime]]:
+    return Tree.objects.filter(pk__in=digests).values_list("pk", "used_at")
 
 
 def _note_use(digests: list[str]) -> None:
@@ -89,8 +103,8 @@ def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
     now = timezone.now()
     model.last_number += 1
     model.updated_at = now
-    model.save(update_fields=["last_number", "updated_at"])
-    version = Version.objects.create(
+    _count_on(model.pk, model.last_number, now)
+    version = Version(
         model=model,
         number=model.last_number,
         digest=digest_version(
@@ -109,13 +123,22 @@ def _insert(actor: User, model: RegisteredModel, commit: Commit) -> Version:
         metadata_json=commit.metadata_json,
         created_at=now,
     )
-    for position, parent in enumerate(commit.parents):
-        strand = None if position else VersionParent.objects.strand_behind(parent, version.branch)
-        VersionParent.objects.create(version=version, parent=parent, position=position, strand=strand)
+    insert(version)
+    insert(*(_link(version, parent, position) for position, parent in enumerate(commit.parents)))
     Derivation.objects.bulk_create(  # none at all: no query
         Derivation(version=version, source=source, position=position) for position, source in enumerate(commit.sources)
     )
     return version
+
+
+def _link(version: Version, parent: Version, position: int) -> VersionParent:
+    strand = None if position else strand_behind(parent, version.branch)
+    return VersionParent(version=version, parent=parent, position=position, strand=strand)
+
+
+@prepared_update
+def _count_on(model: int, number: int, now: datetime) -> tuple[QuerySet[RegisteredModel], dict[str, Any]]:
+    return RegisteredModel.objects.filter(pk=model), {"last_number": number, "updated_at": now}
 
 
 def _write_occurrences(version: Version, parent: Version | None) -> None:

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts import context
 from accounts.models import User
+from lmvp.inserting import insert
 from registry.models import Event, Project
 
 
@@ -26,7 +27,7 @@ def record(
     """
     line = _line(actor, action, project, subject)
     line.before, line.after = before, after
-    line.save()
+    insert(line)
 
 
 def record_once(*, once: str, actor: User, action: str, project: Project, subject: str) -> None:

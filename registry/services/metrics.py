@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import User
+from lmvp.inserting import insert
 from registry.digests import is_finite_number
 from registry.errors import Conflict, Invalid
 from registry.models import Metric, Version
@@ -93,9 +94,10 @@ def add(*, actor: User, version: Version, measured: Iterable[Measured], first: b
     for key in rows.keys() & known.keys():
         _same_or_conflict(known[key], rows.pop(key))
     marked = [row for row in known.values() if row.latest]
-    _refuse_too_many_names(version, {row.name for row in rows.values()} - {row.name for row in marked})
+    fresh = {row.name for row in rows.values()} - {row.name for row in marked}
+    _refuse_too_many_names(fresh, there=0 if first or not fresh else version.metrics.filter(latest=True).count())
     _mark_latest(rows.values(), marked)
-    Metric.objects.bulk_create(rows.values(), batch_size=1000)
+    insert(*rows.values())
     return len(rows)
 
 
@@ -111,11 +113,9 @@ def _known(version: Version, keys: Iterable[tuple[str, int | None]]) -> dict[tup
     return {(row.name, row.step): row for row in rows}
 
 
-def _refuse_too_many_names(version: Version, fresh: set[str]) -> None:
+def _refuse_too_many_names(fresh: set[str], *, there: int) -> None:
     """Keep what is shown of a version bounded. One row per name is marked: to count them is to count the names."""
-    if not fresh or version._state.adding:
-        return
-    if len(fresh) + version.metrics.filter(latest=True).count() > MOST_NAMES:
+    if len(fresh) + there > MOST_NAMES:
         raise Invalid(
             "too_many_metrics",
             f"A version has metrics of at most {MOST_NAMES:,} names. Use steps for a series, a file for more.",

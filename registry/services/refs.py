@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from accounts.models import User
+from lmvp.inserting import insert
+from lmvp.prepared import prepared, prepared_update
 from registry.errors import Conflict, Forbidden, Invalid
 from registry.models import Ref, RefMove, RegisteredModel, Version
 from registry.models.versions import validate_ref_name
@@ -102,7 +107,7 @@ def place(
     `undoes`: the move that this one takes back. `told`: another event tells it, and the branch goes on by a version.
     """
     model = version.model
-    ref = Ref.objects.select_related("version").filter(model=model, name=move.name).first()
+    ref = next(iter(_called(model.pk, move.name)), None)
     if ref:
         ref.model = model
     _check(actor, ref, version, move, published=told)
@@ -122,15 +127,28 @@ def place(
     return ref, before is None
 
 
+@prepared
+def _called(model: int, name: str) -> QuerySet[Ref]:
+    return Ref.objects.select_related("version").filter(model=model, name=name).order_by()
+
+
 def _save(ref: Ref, version: Version, flags: dict[str, bool]) -> Ref:
     ref.version = version
     for name, on in flags.items():
         setattr(ref, name, on)
-    if ref.pk:
+    if ref.pk and not flags:
+        ref.updated_at = timezone.now()
+        _point(ref.pk, version.pk, ref.updated_at)
+    elif ref.pk:
         ref.save(update_fields=["version", "updated_at", *flags])
     else:
         ref.save(force_insert=True)
     return ref
+
+
+@prepared_update
+def _point(ref: int, version: int, now: datetime) -> tuple[QuerySet[Ref], dict[str, Any]]:
+    return Ref.objects.filter(pk=ref), {"version": version, "updated_at": now}
 
 
 def delete_ref(
@@ -170,8 +188,13 @@ def delete_ref(
 
 def require_movable(*, actor: User, model: RegisteredModel, names: Iterable[str]) -> None:
     """Refuse, before anything is written, what moving one of these names would refuse for its protection."""
-    if Ref.objects.filter(model=model, name__in=list(names), protected=True).exists():
+    if _protected(model.pk, list(names)):
         require(actor, Action.MOVE_PROTECTED_REF, model.project)
+
+
+@prepared
+def _protected(model: int, names: list[str]) -> QuerySet[Ref]:
+    return Ref.objects.filter(model=model, name__in=names, protected=True)
 
 
 # --- What is refused
@@ -239,15 +262,17 @@ def check_name(name: str) -> None:
 def _note(
     actor: User, ref: Ref, before: Version | None, after: Version | None, comment: str, undoes: RefMove | None
 ) -> None:
-    RefMove.objects.create(
-        model=ref.model,
-        kind=ref.kind,
-        name=ref.name,
-        from_version=before,
-        to_version=after,
-        actor=actor,
-        comment=comment,
-        undoes=undoes,
+    insert(
+        RefMove(
+            model=ref.model,
+            kind=ref.kind,
+            name=ref.name,
+            from_version=before,
+            to_version=after,
+            actor=actor,
+            comment=comment,
+            undoes=undoes,
+        )
     )
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import User
 from registry.errors import Invalid
-from registry.models import FormerModelName, Project, Ref, RegisteredModel
+from registry.models import FormerModelName, Project, Ref, RegisteredModel, addresses
 from registry.permissions import Action, can_see, require
 from registry.services import activation, events
 from registry.services.projects import find_project
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 def find_model(*, actor: Actor, project: str, name: str) -> RegisteredModel:
     """Return a model that the actor may see, with its project; ObjectDoesNotExist otherwise."""
-    known = RegisteredModel.objects.select_related("project").with_role_of(actor)
-    found = known.filter(project__name=project, trashed_at=None).called(name).first()
+    found = addresses.model_at(actor, project, name)
     if found and can_see(actor, found.project, getattr(found, "role", None)):
         found.project.note_finder(actor, getattr(found, "role", None))
         return found

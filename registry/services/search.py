@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import QuerySet
+
+from lmvp.prepared import prepared
 from registry.errors import Invalid
 from registry.models import Blob, Occurrence, Project, RegisteredModel, Version
 from registry.models import search as index
+from registry.models.projects import bound_to
 from registry.models.search import TYPES, Query, Scope
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
@@ -52,7 +56,12 @@ def scope_of(*, actor: Actor, project: str = "", model: str = "") -> Scope:
         return Scope([there.project_id], there.pk)
     if project:
         return Scope([find_project(actor=actor, name=project).pk])
-    return Scope(list(Project.objects.visible_to(actor).order_by().values_list("pk", flat=True)))
+    return Scope([pk for (pk,) in _visible(actor.pk, bound_to(actor))])
+
+
+@prepared
+def _visible(user: int | None, bound: str | None) -> QuerySet[Any, tuple[int]]:
+    return Project.objects.seen_by(user, bound).order_by().values_list("pk")
 
 
 def load(found: Sequence[tuple[str, int]]) -> list[Any]:
@@ -60,17 +69,41 @@ def load(found: Sequence[tuple[str, int]]) -> list[Any]:
 
     In a fixed number of queries, but for files whose versions are in the trash: some for each of their models.
     """
-    rows: dict[str, Any] = {
-        "project": Project.objects.all(),
-        "model": RegisteredModel.objects.select_related("project"),
-        "version": Version.objects.select_related("model__project"),
-        "file": Occurrence.objects.select_related("model__project", "first_version"),
-    }
-    by_type = {kind: rows[kind].in_bulk([pk for of, pk in found if of == kind]) for kind in rows}
+    ids = {kind: [pk for of, pk in found if of == kind] for kind in ROWS}
+    by_type = {kind: {row.pk: row for row in read(ids[kind])} if ids[kind] else {} for kind, read in ROWS.items()}
     numbers = index.still_there(by_type["file"].values())
     by_type["file"] = {pk: file for pk, file in by_type["file"].items() if pk in numbers}
     files = by_type["file"].values()
-    sizes = dict(Blob.objects.filter(pk__in={file.digest for file in files}).values_list("pk", "size"))
+    digests = {file.digest for file in files}
+    sizes = dict(Blob.objects.filter(pk__in=digests).values_list("pk", "size")) if digests else {}
     for file in files:
         file.size, file.number = sizes.get(file.digest), numbers[file.pk]
     return [by_type[kind][pk] for kind, pk in found if pk in by_type[kind]]
+
+
+@prepared
+def _projects(ids: list[int]) -> QuerySet[Project]:
+    return Project.objects.filter(pk__in=ids).order_by()
+
+
+@prepared
+def _models(ids: list[int]) -> QuerySet[RegisteredModel]:
+    return RegisteredModel.objects.select_related("project").filter(pk__in=ids).order_by()
+
+
+@prepared
+def _versions(ids: list[int]) -> QuerySet[Version]:
+    return Version.objects.select_related("model__project").filter(pk__in=ids).order_by()
+
+
+@prepared
+def _files(ids: list[int]) -> QuerySet[Occurrence]:
+    return Occurrence.objects.select_related("model__project", "first_version").filter(pk__in=ids).order_by()
+
+
+ROWS: dict[str, Callable[[list[int]], list[Any]]] = {
+    "project": _projects,
+    "model": _models,
+    "version": _versions,
+    "file": _files,
+}

@@ -9,7 +9,7 @@ from registry.diffs import values
 from registry.diffs.values import Row
 from registry.errors import Invalid
 from registry.models import RegisteredModel, Version
-from registry.models.versions import Surroundings
+from registry.models.surroundings import Surroundings, surroundings_of
 
 FEWEST, MOST = 2, 20  # versions
 
@@ -41,7 +41,7 @@ def versions_named(model: RegisteredModel, said: str) -> dict[str, Version]:
 
 def side_by_side(versions: Sequence[Version], *, differing: bool) -> Table:
     """Return the table of versions; with `differing` without the rows that are the same everywhere."""
-    around = Version.objects.surroundings_of(versions)
+    around = surroundings_of(versions)
     metrics = [around[version.pk].metrics for version in versions]
     metadata = [values.leaves(version.metadata) for version in versions]
     return Table(

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from lmvp.inserting import insert
 from registry import trees
 from registry.digests import SHA256, TooDeep, canonical_json, check_levels, digest_bytes
 from registry.errors import Busy, Conflict, Invalid
@@ -225,8 +226,7 @@ def _with_sizes(actor: User, draft: _Draft) -> _Draft:
     """Return the draft with each file's size; Invalid where the actor may not read a file's bytes, or they are unknown."""
     digests, sizes = sorted({entry.digest for entry in draft.entries.values()}), dict[str, int]()
     for start in range(0, len(digests), blobs.BATCH):
-        rows = Blob.objects.readable_by(actor, digests[start : start + blobs.BATCH])
-        sizes.update(rows.values_list("pk", "size"))
+        sizes.update(Blob.objects.sizes_readable_by(actor, digests[start : start + blobs.BATCH]))
     missing = [path for path, entry in draft.entries.items() if entry.digest not in sizes]
     if missing:
         raise _unknown_blobs(missing)
@@ -319,13 +319,8 @@ def _write(actor: User, model: RegisteredModel, parent: Version | None, built: B
     metrics.add(actor=actor, version=version, measured=publication.metrics, first=True)
     _name(actor, version, publication)
     if publication.idempotency_key:
-        IdempotencyKey.objects.create(
-            actor=actor,
-            model=model,
-            key=publication.idempotency_key,
-            body_sha256=publication.fingerprint(),
-            version=version,
-        )
+        key, body = publication.idempotency_key, publication.fingerprint()
+        insert(IdempotencyKey(actor=actor, model=model, key=key, body_sha256=body, version=version))
     return version
 
 

@@ -15,6 +15,7 @@ from registry import connections
 from registry.diffs import hunks, values
 from registry.errors import Invalid
 from registry.models import Ref, RegisteredModel, Version
+from registry.models.surroundings import surroundings_of
 from registry.services import differences, downloads, tables
 from registry.trees import Difference
 from registry.web import file_changes, side_by_side
@@ -79,7 +80,7 @@ def _choosing(
     request: HttpRequest, place: ModelPlace, said: dict[str, str], errors: Errors | None = None, status: int = 200
 ) -> HttpResponse:
     recent, refs = _recent(place.model), _refs(place.model)
-    around = Version.objects.surroundings_of(recent)
+    around = surroundings_of(recent)
     rows = [(version, around[version.pk]) for version in recent]
     facts: dict[str, Any] = {"said": said, "errors": errors or {}, "rows": rows, "names": _names(refs, recent)}
     facts["suggestions"] = _suggestions(place.model, refs, recent)
@@ -149,7 +150,7 @@ def compare(request: HttpRequest, project: str, model: str, base: str, head: str
     both, errors = _both(place, base, head)
     if not both:
         return _choosing(request, place, {"base": base, "head": head}, errors, 404)
-    around = Version.objects.surroundings_of(both)
+    around = surroundings_of(both)
     refs = [around[version.pk].refs for version in both]
     listing = file_changes.listing(request, differences.files_between(*both))
     facts = {

@@ -11,6 +11,7 @@ from registry import lineage
 from registry.models import RegisteredModel, Version
 from registry.models.histories import newest_measured
 from registry.models.names import Names, aliases_of, names_of
+from registry.models.surroundings import surroundings_of
 from registry.web.pages import show
 from registry.web.places import ModelPlace, VersionPlace, model_at, version_at
 from registry.web.readmes import readme_of
@@ -67,7 +68,7 @@ def _newest(place: ModelPlace) -> VersionPlace | None:
 
 def _facts(request: HttpRequest, place: VersionPlace, asked: str) -> dict[str, Any]:
     model, version = place.model, place.version
-    around = Version.objects.surroundings_of([version])[version.pk]
+    around = surroundings_of([version])[version.pk]
     names = names_of(model)
     facts: dict[str, Any] = {
         "refs": around.refs,
@@ -89,7 +90,7 @@ def _metrics(version: Version, own: dict[str, float | str], *, newest: bool) -> 
     """Return the metrics shown and whose they are: for the newest version without any, of the newest that has some."""
     measured, found = version, own
     if newest and not own and (other := newest_measured([version.model]).get(version.model_id)):
-        measured, found = other, Version.objects.surroundings_of([other])[other.pk].metrics
+        measured, found = other, surroundings_of([other])[other.pk].metrics
     return {
         "measured": measured,
         "metrics": list(found.items())[:MOST_METRICS],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import dataclass
-from typing import Any
 
+from lmvp.client.addresses import normal_server
 from lmvp.client.calls.connection import Connected
 from lmvp.client.errors import NotFound
-from lmvp.client.http import normal_server
+from lmvp.client.results.people import User
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,6 @@ class Accounts(Connected):
         """Revoke and forget the sign-in kept on this machine; False when it is forgotten but no server heard of it."""
         return self._session.logout()
 
-    def whoami(self) -> dict[str, Any]:
-        """Return {email, username, …} of the caller."""
-        me: dict[str, Any] = self._session.call("GET", "/auth/me/")
-        return me
+    def whoami(self) -> User:
+        """Return who the caller is; `.token` is the access token that spoke, if one did."""
+        return self._ask(User, "GET", "/auth/me/")

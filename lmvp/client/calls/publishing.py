@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from lmvp.client import transfer
+from lmvp.client import capturing, sending
 from lmvp.client.calls.connection import Connected, Revision
 from lmvp.client.errors import Conflict, LMVPError, NotFound
 from lmvp.client.http import path_of
 from lmvp.client.measurements import Metrics
 from lmvp.client.naming import ModelName
-from lmvp.client.publication import Publication, Said, Source, sources
-from lmvp.client.versions import LocalModel, Version
+from lmvp.client.publication import Publication, Said, Source, as_files, sources
+from lmvp.client.versions import Version
 
 
 class Publishing(Connected):
     def update(
         self,
         name: str,
-        source: str | os.PathLike[str] | LocalModel,
+        source: object,
         *,
         message: str | None = None,
         branch: str = "main",
@@ -31,24 +30,29 @@ class Publishing(Connected):
         alias: str | None = None,
         tag: str | None = None,
         derived_from: Source | Sequence[Source] = (),
+        capture: bool = False,
         progress: bool | None = None,
     ) -> Version:
         """Publish a new version of a model that is there. NotFound when it is not: `publish` makes it.
 
-        The new version holds exactly the files of `source`, a file or a directory. `derived_from` are versions of other
-        models that it was made from: project/model@revision, a Version or a LocalModel. Conflict when `parent`, or the
+        The new version holds exactly the files of `source`: a file, a directory, a LocalModel, or an object whose format
+        is known, such as a PyTorch module or a data frame. `derived_from` are versions of other models that it was made
+        from: project/model@revision, a Version or a LocalModel. `capture` adds the Git commit, the versions of Python
+        and of the libraries in use, and the command line to the metadata, as “captured”. Conflict when `parent`, or the
         newest version that a LocalModel was downloaded from, is not the branch's newest any more.
         """
+        metadata = capturing.added(metadata) if capture else metadata
         said = Said(message, branch, parent, metrics, metadata, alias, tag, sources(derived_from))
         model = self._names.resolve(name, writing=True)
-        publication = Publication.read(source, said, progress=progress)
-        with self._names.explained(model):
-            return self._publish(model, publication)
+        with as_files(source) as given:
+            publication = Publication.read(given, said, progress=progress)
+            with self._names.explained(model):
+                return self._publish(model, publication, lambda: self._require_welcome(model))
 
     def publish(
         self,
         name: str,
-        source: str | os.PathLike[str] | LocalModel,
+        source: object,
         *,
         kind: Literal["model", "dataset", "config"] = "model",
         message: str | None = None,
@@ -59,24 +63,35 @@ class Publishing(Connected):
         alias: str | None = None,
         tag: str | None = None,
         derived_from: Source | Sequence[Source] = (),
+        capture: bool = False,
         progress: bool | None = None,
     ) -> Version:
         """Publish a version as `update` does, and make the registered model first when it is not there.
 
         A name without “/” goes to LMVP_PROJECT's project, else to your personal one, never to somebody else's.
         """
+        metadata = capturing.added(metadata) if capture else metadata
         said = Said(message, branch, parent, metrics, metadata, alias, tag, sources(derived_from))
         model = self._names.resolve_new(name)
-        publication = Publication.read(source, said, progress=progress)
+        with as_files(source) as given:
+            publication = Publication.read(given, said, progress=progress)
+            return self._publish(model, publication, lambda: self._made(model, kind))
+
+    def _require_welcome(self, model: ModelName) -> None:
+        """Raise what the server has against files for this model, before hours are spent on hashing them."""
+        self._session.call("POST", f"{model.path}uploads/", [], repeatable=True)
+
+    def _made(self, model: ModelName, kind: str) -> None:
+        """Make the registered model if it is not there."""
         try:
-            return self._publish(model, publication)
+            self._require_welcome(model)
         except NotFound:
             self._create_model(model, kind)
-        return self._publish(model, publication)
 
-    def _publish(self, model: ModelName, publication: Publication) -> Version:
-        transfer.send_files(self._session, model.path, publication.local, progress=publication.progress)
-        version = self._commit(model, publication.body(model))
+    def _publish(self, model: ModelName, publication: Publication, prepare: Callable[[], object]) -> Version:
+        found, progress = publication.found, publication.progress
+        local = sending.send_files(self._session, model.path, found, meanwhile=prepare, progress=progress)
+        version = self._commit(model, publication.body(model, local))
         publication.note(version)
         return version
 
@@ -95,13 +110,17 @@ class Publishing(Connected):
         try:
             self._session.call("POST", path_of("projects", model.project, "models"), body)
         except NotFound as error:
-            raise error.saying(
-                f"There is no project “{model.project}” that you may see. Make it with lmvp.create_project("
-                f"{model.project!r}) / `lmvp create-project {model.project}`, or ask one of its owners for an invitation."
-            ) from error
+            raise no_project(error, model) from error
         except LMVPError as error:
             if error.code != "name_taken":  # somebody else made it just now: good
                 raise
+
+
+def no_project(error: NotFound, model: ModelName) -> NotFound:
+    return error.saying(
+        f"There is no project “{model.project}” that you may see. Make it with lmvp.create_project("
+        f"{model.project!r}) / `lmvp create-project {model.project}`, or ask one of its owners for an invitation."
+    )
 
 
 def _explained_conflict(error: Conflict, model: ModelName, branch: str) -> Conflict:

@@ -1,14 +1,18 @@
-"""Versions as they stand on the server: one, their history, their lineage."""
+"""Versions as they stand on the server: one, their history and lineage; deprecated, deleted, taken back."""
 
 from __future__ import annotations
 
 import sys
-from itertools import islice
+from collections.abc import Mapping
 from typing import Any, TextIO
 
-from lmvp.client.calls.connection import LARGEST_PAGE, Connected, Revision, check_limit
+from lmvp.client.calls.connection import Connected, Revision, check_limit
 from lmvp.client.naming import ModelName
+from lmvp.client.results.lineage import Lineage
+from lmvp.client.results.models import TrashEntry
 from lmvp.client.versions import History, Version
+
+Where = Mapping[str, float | str]
 
 
 class Versions(Connected):
@@ -16,33 +20,44 @@ class Versions(Connected):
         """Return everything about one version but its files."""
         return self._fetched(self._names.resolve(name), revision)
 
-    def lineage(self, name: str, revision: Revision = "latest", *, depth: int = 3) -> dict[str, Any]:
-        """Return {root, nodes, edges, hidden, truncated}: what a version came from and what came of it.
+    def lineage(self, name: str, revision: Revision = "latest", *, depth: int = 3) -> Lineage:
+        """Return what a version came from and what came of it, so many steps each way.
 
-        An edge {from, to, kind} leads from what was there first; versions are called project/model@number.
+        An edge leads from what was there first; versions are called project/model@number.
         """
         model = self._names.resolve(name)
         with self._names.explained(model, revision):
-            path = f"{model.version_path(revision)}lineage/"
-            answer: dict[str, Any] = self._session.call("GET", path, params={"depth": depth})
-        return answer
+            return self._ask(Lineage, "GET", f"{model.version_path(revision)}lineage/", params={"depth": depth})
 
-    def history(self, name: str, *, branch: str | None = None, limit: int = 20) -> History:
-        """Return the newest versions of a model, or of all models of a project, newest first."""
+    def history(
+        self,
+        name: str,
+        *,
+        branch: str | None = None,
+        author: str | None = None,
+        order_by: str | None = None,
+        where: Where | None = None,
+        limit: int = 20,
+    ) -> History:
+        """Return the newest versions of a model, or of all models of a project, newest first.
+
+        `where` chooses by metrics: {"loss__lt": 0.2, "note": "good"} with lt, lte, gt, gte, eq, ne. `order_by` is number
+        or metric:NAME, with a “-” for the largest first.
+        """
         check_limit(limit)
+        said = {"branch": branch, "author": author, "order_by": order_by, **conditions(where)}
         if "/" not in name and (models := self._names.models_of(name)):
-            several = [self._versions(ModelName(name, model), branch, limit) for model in models]
-            newest = sorted((v for versions in several for v in versions), key=lambda v: v.created_at, reverse=True)
-            return History(name, newest[:limit])
+            several = [self._versions(ModelName(name, model), said, limit) for model in models]
+            found = [version for versions in several for version in versions]
+            if order_by is None:
+                found.sort(key=lambda version: version.created_at, reverse=True)
+            return History(name, found[:limit])
         model = self._names.resolve(name)
         with self._names.explained(model, branch):
-            return History(str(model), self._versions(model, branch, limit))
+            return History(str(model), self._versions(model, said, limit))
 
-    def _versions(self, model: ModelName, branch: str | None, limit: int) -> list[Version]:
-        filters = {"branch": branch} if branch else {}
-        pages = self._session.pages(f"{model.path}versions/", page_size=max(1, min(limit, LARGEST_PAGE)), **filters)
-        with self._session.understood():
-            return [Version.from_json(answer) for answer in islice(pages, limit)]
+    def _versions(self, model: ModelName, said: Mapping[str, Any], limit: int) -> list[Version]:
+        return self._all(Version, f"{model.path}versions/", limit=limit, **said)
 
     def show_history(
         self, name: str, *, branch: str | None = None, limit: int = 20, file: TextIO | None = None
@@ -53,3 +68,33 @@ class Versions(Connected):
         return history
 
     showHistory = show_history
+
+    def deprecate(self, name: str, revision: Revision, *, reason: str) -> Version:
+        """Tell everybody who uses a version why it should not be used any more. For maintainers."""
+        return self._deprecated(name, revision, reason)
+
+    def undeprecate(self, name: str, revision: Revision) -> Version:
+        """Take a deprecation back."""
+        return self._deprecated(name, revision, None)
+
+    def _deprecated(self, name: str, revision: Revision, reason: str | None) -> Version:
+        model = self._names.resolve(name, writing=True)
+        with self._names.explained(model, revision):
+            return self._ask(Version, "PATCH", model.version_path(revision), {"deprecated": reason})
+
+    def delete_version(self, name: str, revision: Revision) -> TrashEntry:
+        """Put a version that no branch, tag or alias names into the trash. InUse where one does."""
+        model = self._names.resolve(name, writing=True)
+        with self._names.explained(model, revision):
+            return self._ask(TrashEntry, "DELETE", model.version_path(revision))
+
+    def undelete_version(self, name: str, revision: Revision) -> Version:
+        """Take a version back from the trash, by its number or digest. Purged when its time is over."""
+        model = self._names.resolve(name, writing=True)
+        with self._names.explained(model, revision):
+            return self._ask(Version, "POST", f"{model.version_path(revision)}undelete/")
+
+
+def conditions(where: Where | None) -> dict[str, float | str]:
+    """Return the query of conditions on metrics."""
+    return {f"metric:{name}": value for name, value in (where or {}).items()}

@@ -7,10 +7,11 @@ import getpass
 import os
 import sys
 import webbrowser
+from dataclasses import asdict
 
+from lmvp.client.addresses import normal_server
 from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command, table_or
-from lmvp.client.http import normal_server
 
 TOKENS_PAGE = "/account/tokens/"
 
@@ -84,7 +85,7 @@ def whoami(client: Client, args: argparse.Namespace) -> Answer:
     example: lmvp whoami
     """
     me = client.whoami()
-    return Answer(f"{me['username']} <{me['email']}> at {client.server}", {**me, "server": client.server})
+    return Answer(f"{me} at {client.server}", {**asdict(me), "server": client.server})
 
 
 @command("servers", Argument("--use", metavar="URL", help="use this one from now on, wherever none is named"), JSON)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lmvp.client.api import Client
-from lmvp.client.errors import DeprecatedVersion
-from lmvp.client.tables import table
+from lmvp.client.errors import DeprecatedVersion, LMVPError
+from lmvp.client.tables import table, visible
 
 
 class Answer(NamedTuple):
@@ -56,6 +56,26 @@ NAME = Argument("name", metavar="NAME", help="project/model; the project may be 
 AT_REVISION = Argument(
     "name", metavar="NAME[@REVISION]", help="a model, and a branch, tag, alias, number or digest (default: latest)"
 )
+
+
+YES = Argument("-y", "--yes", action="store_true", help="do not ask; needed where nobody can answer")
+COMMENT = Argument("--comment", metavar="WHY", help="why; kept in the record")
+
+
+def limit(default: int) -> Argument:
+    return Argument("--limit", type=int, default=default, help=f"how many at most (default: {default})")
+
+
+def confirm(args: argparse.Namespace, what: str) -> None:
+    """Ask on a terminal whether to go on, unless --yes said so; without a terminal nothing is done."""
+    if args.yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} Nobody can be asked here: say --yes.")
+    sys.stderr.write(f"{visible(what)} Go on? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise LMVPError("Nothing was done.")
 
 
 def command(name: str, *arguments: Argument) -> Callable[[Run], Run]:

@@ -31,6 +31,11 @@ PUBLISHING = (
         help="a version of another model that it was made from; repeatable",
     ),
     Argument("--branch", default="main", help="the branch to publish on (default: main)"),
+    Argument(
+        "--capture",
+        action="store_true",
+        help="add the Git commit, the versions of Python and its libraries, and this command line to the metadata",
+    ),
     Argument("--parent", metavar="REVISION", help="fail if the branch's newest version is another one"),
     JSON,
 )
@@ -89,6 +94,7 @@ def _said(args: argparse.Namespace) -> dict[str, Any]:
         "derived_from": args.derived_from,
         "branch": args.branch,
         "parent": args.parent,
+        "capture": args.capture,
     }
 
 

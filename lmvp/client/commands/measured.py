@@ -33,3 +33,8 @@ def _number(name: str, text: str) -> float:
         raise UsageError(
             f"“{name}={text}” is no number: write it with a point, like 0.97, or say --metric-text {name}=TEXT."
         ) from None
+
+
+def where(texts: Sequence[str]) -> dict[str, str]:
+    """Return conditions on metrics, as `history` and `best` take them."""
+    return pairs(texts, str)

@@ -1,28 +1,89 @@
-"""Commands for metrics: list them, add some."""
+"""Commands for metrics: list them, of a version or over all; add some; find the best version."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from lmvp.client.api import Client
-from lmvp.client.commands.command import AT_REVISION, JSON, Answer, Argument, UsageError, at, command, table_or
-from lmvp.client.commands.measured import METRIC_TEXT, metrics_of
-from lmvp.client.tables import number
+from lmvp.client.commands.command import AT_REVISION, JSON, NAME, Answer, Argument, UsageError, at, command, table_or
+from lmvp.client.commands.measured import METRIC_TEXT, metrics_of, where
+from lmvp.client.commands.versions import AUTHOR, WHERE
+from lmvp.client.tables import value_text, visible, when
 
 
-@command("metrics", AT_REVISION, Argument("--metric", metavar="NAME", help="only this one, for example loss"), JSON)
+@command(
+    "metrics",
+    AT_REVISION,
+    Argument("--metric", metavar="NAME", help="only this one, for example loss"),
+    Argument(
+        "--over-versions",
+        action="store_true",
+        help="of all versions: each name's newest value, or with --metric one's history",
+    ),
+    JSON,
+)
 def metrics(client: Client, args: argparse.Namespace) -> Answer:
-    """List the metrics of a version.
+    """List the metrics of a version, or over all versions.
 
     example: lmvp metrics vision/digits@production
     """
     name, revision = at(args.name)
+    if args.over_versions:
+        return _over_versions(client, name, args.metric)
     found = client.metrics(name, revision, metric=args.metric)
-    rows = [
-        [row["name"], _step(row), number(row["text"] if row.get("value") is None else row["value"])] for row in found
-    ]
-    return Answer(table_or(["metric", "step", "value"], rows, "No metrics were logged."), found)
+    rows = [[one.name, one.step_text, one.shown] for one in found]
+    return Answer(table_or(["metric", "step", "value"], rows, "No metrics were logged."), list(found))
+
+
+def _over_versions(client: Client, name: str, metric: str | None) -> Answer:
+    found = client.metric_over_versions(name, metric) if metric else client.metric_names(name)
+    rows = [[one.name or metric or "", f"v{one.version}", one.shown, when(one.created_at)] for one in found]
+    return Answer(table_or(["metric", "version", "value", "logged"], rows, "No metrics were logged."), found)
+
+
+@command(
+    "series",
+    AT_REVISION,
+    Argument("metric", metavar="METRIC", help="for example loss"),
+    Argument("--points", type=int, default=20, help="how many points at most (default: 20)"),
+    Argument("--over-versions", action="store_true", help="over the versions instead of one version's steps"),
+    JSON,
+)
+def series(client: Client, args: argparse.Namespace) -> Answer:
+    """Show a metric over its steps, or over the versions, with few enough points to read; spikes are kept.
+
+    example: lmvp series vision/digits loss --points 10
+    """
+    name, revision = at(args.name)
+    found = client.series(name, args.metric, revision=None if args.over_versions else revision, points=args.points)
+    return Answer(str(found), found)
+
+
+@command(
+    "best",
+    NAME,
+    Argument("metric", metavar="METRIC", help="for example accuracy"),
+    Argument("--min", action="store_true", help="the smallest is best (default: the largest)"),
+    Argument("--branch", help="only the line of this branch"),
+    AUTHOR,
+    WHERE,
+    JSON,
+)
+def best(client: Client, args: argparse.Namespace) -> Answer:
+    """Find the version that is best by a metric.
+
+    example: lmvp best vision/digits accuracy
+    """
+    found = client.best(
+        args.name,
+        args.metric,
+        goal="min" if args.min else "max",
+        branch=args.branch,
+        author=args.author,
+        where=where(args.where),
+    )
+    value = value_text(found.metrics.get(args.metric))
+    return Answer(visible(f"{found}: {args.metric} = {value}"), found)
 
 
 @command(
@@ -44,7 +105,3 @@ def log(client: Client, args: argparse.Namespace) -> Answer:
         raise UsageError("say which metric: lmvp log NAME[@REVISION] NAME=VALUE.")
     counts = client.log_metrics(name, revision, found, step=args.step)
     return Answer(f"{counts['added']} added, {counts['unchanged']} were there already.", counts)
-
-
-def _step(row: dict[str, Any]) -> str:
-    return "" if row.get("step") is None else str(row["step"])

@@ -1,0 +1,1 @@
+"""What the server answers, as frozen dataclasses, a module for each noun. No HTTP."""
