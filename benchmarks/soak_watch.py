@@ -17,6 +17,7 @@ from server import Server
 MIB = 2**20
 MEMORY_SHARE, MEMORY_MORE = 1.03, 8 * MIB  # what the last third may have more than the second
 LATENCY_SHARE, LATENCY_MORE = 1.5, 0.020
+LONG_ENOUGH = 120  # seconds; in shorter runs everything still grows, and other work disturbs
 FEWEST = 20  # latencies of a third that say something
 
 
@@ -65,12 +66,23 @@ class Soak:
         found = [f"{len(self.failures):,} requests failed, the first: {self.failures[0]}"] if self.failures else []
         if not self.versions or not self.samples:
             found.append("nothing was done")
+        if self.seconds >= LONG_ENOUGH:
+            found += self.growth()
+        return found + self.left_open()
+
+    def growth(self) -> list[str]:
+        """Say what the last third has more of than the second."""
+        found = []
         if self.memory(2) > self.memory(1) * MEMORY_SHARE + MEMORY_MORE:
             found.append(f"memory grew from {_mib(self.memory(1))} to {_mib(self.memory(2))}")
         for work in self.works():
             second, last = self.p95(work, 1), self.p95(work, 2)
             if second and last and last > second * LATENCY_SHARE + LATENCY_MORE:
                 found.append(f"p95 of {work} grew from {_ms(second)} to {_ms(last)}")
+        return found
+
+    def left_open(self) -> list[str]:
+        found = []
         if self.after.files > self.before.files:
             left = Counter(self.after.names) - Counter(self.before.names)
             found.append(f"{self.after.files} files are open at rest, {self.before.files} before: {dict(left)}")
