@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-formats lint fmt migrations wheel superuser bench screenshots install
+.PHONY: help demo serve test test-formats lint fmt migrations wheel superuser bench faults soak screenshots install
 
 help:            ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ wheel: .venv/.dev            ## the client alone, into dist/
 
 bench: .venv/.server         ## the figures of docs/performance.md
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+faults: .venv/.dev           ## servers, databases, disks and clocks broken under load: the long form, half an hour
+	@LMVP_FAULTS_LONG=1 $(BIN)/python -m pytest -n 0 -s tests/faults $(ARGS)
+
+soak: .venv/.server          ## mixed work for MINUTES=10: memory, latencies, open files and connections over time
+	@$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),10) $(ARGS)
 
 install: .venv/.dev          ## everything for development
 

@@ -82,6 +82,10 @@ class Server:
             time.sleep(0.1)
         raise SystemExit(f"The server did not start. Its log:\n{self._log.read_text()}")
 
+    def processes(self) -> list[int]:
+        """Return the server's processes, the master among them."""
+        return _session(self._process.pid)
+
     def memory(self) -> int:
         """Return the bytes of memory that the server's processes have together (PSS: shared pages are counted once)."""
         return sum(_pss(pid) for pid in _session(self._process.pid))

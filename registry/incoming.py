@@ -5,16 +5,14 @@ Nothing here knows a row. What is in the incoming directory is on the disk of th
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import hmac
 import os
-import secrets
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,9 +20,8 @@ from pathlib import Path
 from django.conf import settings
 
 from registry import storage
-from registry.digests import chunks_of
 from registry.errors import Invalid, StorageFull, TooLarge
-from registry.storage import OUT_OF_SPACE, Lost, sync_directory
+from registry.storage import OUT_OF_SPACE
 
 CHUNKS_AHEAD = 1  # received and written, and still to be hashed
 WRITE_BACK = 16 * 2**20  # bytes after which the disk is told to begin
@@ -127,91 +124,6 @@ class Incoming:
 
     def __exit__(self, *_: object) -> None:
         self.discard()
-
-
-class Partial(Incoming):
-    """The file of an upload whose bytes come in parts. It stays between them, cut to the bytes that are known to be safe.
-
-    Its digest is there only behind `hash_again`, unless it came in one part. `after_another`: who wrote before may still
-    have it open, and write late; then this becomes another file, out of its reach.
-    """
-
-    def __init__(self, name: str, *, offset: int, limit: int, after_another: bool = False) -> None:
-        self.name = name
-        self._after_another = after_another
-        super().__init__(limit=limit)
-        if os.fstat(self._file.fileno()).st_size < offset:
-            self._file.close()
-            raise Lost(errno.ENOENT, "the bytes that had come are not here any more", name)
-        self._file.truncate(offset)
-        self._file.seek(offset)
-        self.size = self._written_back = offset
-        self.in_one_part = offset == 0 and not after_another
-
-    def _open(self) -> tuple[int, Path]:
-        path = partial_path(self.name)
-        if _stands_in_store(path) or (self._after_another and _is_open(path)):
-            _copy_anew(path)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), path
-
-    def write(self, chunk: bytes) -> None:
-        self._append(chunk)
-        if self.in_one_part:
-            self._hasher.update(chunk)
-
-    def sync(self) -> None:
-        """Return when the bytes that came so far, and the file's own name, would survive a pulled plug."""
-        with full_disk_said_clearly():
-            os.fsync(self._file.fileno())
-            sync_directory(self.path.parent)
-
-    def hash_again(self, *, meanwhile: Callable[[], object]) -> None:
-        """Read what came in other parts, so that the digest is that of the whole file; call `meanwhile` now and then."""
-        if not self.in_one_part:
-            with self.path.open("rb") as file:
-                for chunk in chunks_of(file):
-                    self._hasher.update(chunk)
-                    meanwhile()
-            self.in_one_part = True
-
-    def close(self) -> None:
-        """Leave the bytes for the next part."""
-        self._file.close()
-
-
-def _stands_in_store(path: Path) -> bool:
-    """Whether a file got its key already (and its row was not written): what stands in the store nobody may write."""
-    return path.is_file() and path.stat().st_nlink > 1
-
-
-def _is_open(path: Path) -> bool:
-    with suppress(FileNotFoundError), path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _copy_anew(path: Path) -> None:
-    """Let a name stand for a file of its own with the same bytes."""
-    draft = path.with_suffix(f"{path.suffix}.{secrets.token_hex(4)}")
-    try:
-        shutil.copyfile(path, draft)
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())  # it takes the place of bytes that are known to be safe
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def partial_path(name: str) -> Path:
-    return Path(settings.INCOMING_DIR / f"{name}.part")
-
-
-def forget_partial(name: str) -> None:
-    """Delete what came of an upload; quiet when nothing did."""
-    partial_path(name).unlink(missing_ok=True)
 
 
 def abandoned(before: float) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from registry.models import RegisteredModel
 from tests.burying import let_sealed_rows_go
 from tests.cast import Cast, make_cast
 from tests.client_home import own_home as own_home
+from tests.s3 import S3, running_s3, storage_options
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,27 @@ def api() -> APIClient:
 def cast(db: None) -> Cast:
     """alice owns the project `vision`; bob contributes, carol maintains, dave views; charlie is an outsider."""
     return make_cast()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3) -> S3:
+    """A real S3 store with an empty bucket."""
+    s3_server.empty()
+    return s3_server
+
+
+@pytest.fixture
+def in_bucket(s3: S3, settings) -> S3:
+    """Bytes in a bucket of a real S3 store."""
+    blobs = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": storage_options(s3.url)}
+    settings.STORAGES = {**settings.STORAGES, "blobs": blobs}
+    return s3
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -27,6 +25,7 @@ from registry.services.rollbacks import roll_back
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, client_of, make_cast, publish, send
 from tests.matchers import JUST_NOW
+from tests.s3 import S3
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/v1/projects/vision/models/classifier/aliases/production/"
@@ -393,12 +392,12 @@ def test_alias_without_files_has_no_doubts_either(cast: Cast, model: RegisteredM
 
 
 @pytest.fixture
-def bucket(settings: Any) -> None:
+def bucket(in_bucket: S3) -> S3:
     """A store that has no files on this machine."""
-    settings.STORAGES = settings.STORAGES | {"blobs": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+    return in_bucket
 
 
-def test_bytes_of_a_bucket_are_copied(bucket: None, cast: Cast, model: RegisteredModel) -> None:
+def test_bytes_of_a_bucket_are_copied(bucket: S3, cast: Cast, model: RegisteredModel) -> None:
     assert storage.path_of(hashlib.sha256(b"same").hexdigest()) is None
     assert served() == content(b"1")
     move(cast, model, "2")
@@ -406,10 +405,9 @@ def test_bytes_of_a_bucket_are_copied(bucket: None, cast: Cast, model: Registere
     assert {stat.S_IMODE(path.stat().st_mode) for path in link().rglob("*") if path.is_file()} == {0o444}
 
 
-def test_other_bytes_from_a_bucket_are_not_served(bucket: None, cast: Cast, model: RegisteredModel) -> None:
-    store, digest = storages["blobs"], hashlib.sha256(b"2").hexdigest()
-    store.delete(storage.key_of(digest))
-    store.save(storage.key_of(digest), ContentFile(b"X"))
+def test_other_bytes_from_a_bucket_are_not_served(bucket: S3, cast: Cast, model: RegisteredModel) -> None:
+    digest = hashlib.sha256(b"2").hexdigest()
+    (bucket.bucket / storage.key_of(digest)).write_bytes(b"X")
     answer = client_of(cast.bob).put(URL, {"revision": "2"}).json()
     assert (answer["version"], answer["materialised"]["version"]) == (2, 1)
     assert served() == content(b"1")

@@ -17,7 +17,18 @@ ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "docs" / "api.md"
 CONCEPTS = ROOT / "docs" / "concepts.md"
 # Calls whose first argument (second for _answer, refusal and the like) is a code.
-FIRST = {"Invalid", "Conflict", "Forbidden", "Gone", "TooLarge", "Busy", "StorageFull", "Refusal", "BadPath"}
+FIRST = {
+    "Invalid",
+    "Conflict",
+    "Forbidden",
+    "Gone",
+    "TooLarge",
+    "Busy",
+    "Unavailable",
+    "StorageFull",
+    "Refusal",
+    "BadPath",
+}
 FIRST |= {"BadCredentials", "Locked", "Missing", "NotVerified", "RoleTooLow", "Throttled", "_unauthorized", "_body"}
 SECOND = {"_answer", "refusal"}
 # DRF's own words that reach callers through its exceptions.
@@ -99,6 +110,7 @@ STATUS = {
     "Missing": "404",
     "TooLarge": "413",
     "Busy": "503",
+    "Unavailable": "503",
     "StorageFull": "507",
     "BadCredentials": "401",
     "Throttled": "429",

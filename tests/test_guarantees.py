@@ -142,7 +142,7 @@ def test_file_without_a_live_row_is_written_again(cast: Cast) -> None:
     with Incoming(limit=10) as incoming:
         incoming.write(b"abc")
         incoming.store()
-    path = storage._Disk(storage.storages["blobs"])._path(digest)
+    path = storage.path_of(digest)
     path.chmod(0o644)
     path.write_bytes(b"abX")
     send(cast.bob, cast.model(), b"abc")

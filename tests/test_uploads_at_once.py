@@ -16,20 +16,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.core.files.storage import InMemoryStorage
+from django.core.files.storage import storages
 from django.db import connection
 from django.utils import timezone
 
-from registry import incoming, storage
+from registry import partials, storage
 from registry.errors import Conflict, Gone, Locked
-from registry.incoming import Partial
 from registry.models import Blob, Upload
+from registry.partials import Partial
 from registry.services import resuming, uploads
 from registry.services.uploads import Wanted, announce
 from registry.storage import open_blob
 from tests.broken_line import line_to
 from tests.cast import Cast, make_cast
 from tests.http_client import Person, alice_at, rows
+from tests.s3 import S3
 from tests.servers import Server, empty_database, running_server, wait_until
 
 CONTENT = random.Random(3).randbytes(3 * 2**20)
@@ -167,7 +168,7 @@ def test_after_a_sender_that_did_not_give_back_the_whole_file_is_hashed(upload: 
 
     def chunks() -> Iterator[bytes]:
         yield CONTENT[offset:-1]
-        with incoming.partial_path(str(upload.pk)).open("r+b") as file:  # whoever can still write there
+        with partials.partial_path(str(upload.pk)).open("r+b") as file:  # whoever can still write there
             file.write(b"wrong")
         yield CONTENT[-1:]
 
@@ -182,7 +183,7 @@ def test_after_a_sender_that_did_not_give_back_the_whole_file_is_hashed(upload: 
 def test_what_stands_in_the_store_is_never_written_through_the_upload(upload: Upload) -> None:
     """The server was killed between the file's key and its row."""
     resuming.append(upload=upload, offset=0, chunks=[CONTENT[:100]])
-    path = incoming.partial_path(str(upload.pk))
+    path = partials.partial_path(str(upload.pk))
     path.write_bytes(CONTENT)
     storage.take(path, SHA256)
     assert path.stat().st_nlink == 2
@@ -211,25 +212,29 @@ def test_bytes_lost_of_an_upload_that_was_stored_meanwhile_change_nothing(upload
         resuming.append(upload=begun, offset=100, chunks=[])
 
 
-class SlowStore(InMemoryStorage):
-    """A store that is far away: it takes bytes when it is let to, after whatever is to happen meanwhile."""
+class SlowStore:
+    """A bucket that is far away: it takes bytes when it is let to, after whatever is to happen meanwhile."""
 
-    meanwhile: Callable[[], Any] = staticmethod(lambda: None)
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], Any] = lambda: None
+        events = storage.bucket_of(storages["blobs"]).client.meta.events
+        events.register("before-call.s3.PutObject", self._before)
 
-    def _save(self, name: str, content: Any) -> str:
-        type(self).meanwhile()
-        return super()._save(name, content)
+    def _before(self, **_: Any) -> None:
+        happening, self.meanwhile = self.meanwhile, lambda: None
+        happening()
 
 
 @pytest.fixture
-def slow(settings: Any, transactional_db: None) -> type[SlowStore]:
-    settings.STORAGES = {**settings.STORAGES, "blobs": {"BACKEND": f"{__name__}.SlowStore"}}
+def slow(settings: Any, in_bucket: S3, transactional_db: None) -> SlowStore:
     settings.UPLOAD_LEASE = timedelta(seconds=1)
-    return SlowStore
+    store = SlowStore()
+    assert not storage.bucket_of(storages["blobs"]).verifies, "asked now, so that the next PUT is that of a file"
+    return store
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_lease_is_kept_while_a_slow_store_takes_the_bytes(slow: type[SlowStore], monkeypatch: Any) -> None:
+def test_the_lease_is_kept_while_a_slow_store_takes_the_bytes(slow: SlowStore) -> None:
     cast = make_cast()
     (offer,) = announce(actor=cast.bob, model=cast.model(), files=[Wanted(len(CONTENT), SHA256)])
     assert offer.upload
@@ -239,12 +244,12 @@ def test_the_lease_is_kept_while_a_slow_store_takes_the_bytes(slow: type[SlowSto
         first = Upload.objects.get().leased_until
         wait_until(lambda: Upload.objects.get().leased_until > first + settings_lease)
         with pytest.raises(Locked):
-            resuming.append(upload=Upload.objects.get(), offset=len(CONTENT), chunks=[])
+            resuming.append(upload=Upload.objects.get(), offset=0, chunks=[CONTENT])
         seen.append(True)
         connection.close()
 
     settings_lease = timedelta(seconds=1)  # more than one lease has passed
-    monkeypatch.setattr(slow, "meanwhile", staticmethod(meanwhile))
+    slow.meanwhile = meanwhile
     resuming.append(upload=offer.upload, offset=0, chunks=[CONTENT])
     assert seen == [True]
     row = Upload.objects.get()
@@ -252,19 +257,19 @@ def test_the_lease_is_kept_while_a_slow_store_takes_the_bytes(slow: type[SlowSto
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_cancel_while_a_slow_store_takes_the_bytes_is_told(slow: type[SlowStore], monkeypatch: Any) -> None:
+def test_a_cancel_while_a_slow_store_takes_the_bytes_is_told(slow: SlowStore) -> None:
     cast = make_cast()
     (offer,) = announce(actor=cast.bob, model=cast.model(), files=[Wanted(len(CONTENT), SHA256)])
     assert offer.upload
-    monkeypatch.setattr(slow, "meanwhile", staticmethod(lambda: uploads.cancel(upload=Upload.objects.get())))
+    slow.meanwhile = lambda: uploads.cancel(upload=Upload.objects.get())
     with pytest.raises(Gone):
         resuming.append(upload=offer.upload, offset=0, chunks=[CONTENT])
     assert not Upload.objects.exists()
-    assert os.listdir(incoming.settings.INCOMING_DIR) == []
+    assert os.listdir(partials.settings.INCOMING_DIR) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_store_that_fails_leaves_an_upload_that_can_go_on_at_once(slow: type[SlowStore], monkeypatch: Any) -> None:
+def test_a_store_that_fails_leaves_an_upload_that_can_go_on_at_once(slow: SlowStore) -> None:
     cast = make_cast()
     (offer,) = announce(actor=cast.bob, model=cast.model(), files=[Wanted(len(CONTENT), SHA256)])
     assert offer.upload
@@ -272,9 +277,8 @@ def test_a_store_that_fails_leaves_an_upload_that_can_go_on_at_once(slow: type[S
     def fails() -> None:
         raise ConnectionResetError("the store went away")
 
-    monkeypatch.setattr(slow, "meanwhile", staticmethod(fails))
-    with pytest.raises(ConnectionResetError):
+    slow.meanwhile = fails
+    with pytest.raises(storage.Unavailable):
         resuming.append(upload=offer.upload, offset=0, chunks=[CONTENT])
-    monkeypatch.setattr(slow, "meanwhile", staticmethod(lambda: None))
-    resuming.append(upload=Upload.objects.get(), offset=len(CONTENT), chunks=[])
+    resuming.append(upload=Upload.objects.get(), offset=0, chunks=[CONTENT])
     assert Blob.objects.get().pk == SHA256

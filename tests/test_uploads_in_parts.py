@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from registry import incoming
+from registry import partials
 from registry.errors import Conflict, Invalid, Locked
 from registry.models import Blob, Upload
 from registry.services import resuming, uploads
@@ -38,7 +38,7 @@ def patch(api, upload: Upload, offset: object, body: bytes, **headers: str):
 
 
 def part_of(upload: Upload) -> bytes:
-    return incoming.partial_path(str(upload.pk)).read_bytes()
+    return partials.partial_path(str(upload.pk)).read_bytes()
 
 
 # --- Hostile first
@@ -73,7 +73,7 @@ def test_other_bytes_than_announced_are_refused_and_forgotten(upload) -> None:
     assert refused.value.code == "digest_mismatch"
     row = Upload.objects.get()
     assert (row.offset, row.stored_at, row.leased_until) == (0, None, None)
-    assert not incoming.partial_path(str(upload.pk)).exists()
+    assert not partials.partial_path(str(upload.pk)).exists()
     assert not Blob.objects.exists()
 
 
@@ -98,7 +98,7 @@ def test_parts_become_the_file(cast, upload) -> None:
     assert bob.get(f"/v1/uploads/{upload.pk}/").json()["status"] == "stored"
     with open_blob(SHA256) as file:
         assert file.read() == BYTES
-    assert not incoming.partial_path(str(upload.pk)).exists()
+    assert not partials.partial_path(str(upload.pk)).exists()
 
 
 def test_a_signed_address_is_enough(cast, upload) -> None:
@@ -117,7 +117,7 @@ def test_the_last_part_sent_again_is_success(cast, upload) -> None:
 
 def test_all_bytes_but_no_end_are_finished_by_an_empty_part(cast, upload) -> None:
     """As a server leaves them that was killed between the last bytes and the store."""
-    with incoming.Partial(str(upload.pk), offset=0, limit=len(BYTES)) as partial:
+    with partials.Partial(str(upload.pk), offset=0, limit=len(BYTES)) as partial:
         partial.write(BYTES)
         partial.sync()
         Upload.objects.update(offset=len(BYTES))
@@ -127,8 +127,8 @@ def test_all_bytes_but_no_end_are_finished_by_an_empty_part(cast, upload) -> Non
 
 def test_bytes_behind_the_offset_are_cut_off(upload) -> None:
     """They were written, and the plug was pulled before they were known to be safe."""
-    incoming.Partial(str(upload.pk), offset=0, limit=len(BYTES)).close()
-    incoming.partial_path(str(upload.pk)).write_bytes(BYTES[:50] + b"garbage")
+    partials.Partial(str(upload.pk), offset=0, limit=len(BYTES)).close()
+    partials.partial_path(str(upload.pk)).write_bytes(BYTES[:50] + b"garbage")
     Upload.objects.update(offset=50)
     resuming.append(upload=Upload.objects.get(), offset=50, chunks=[BYTES[50:]])
     assert Blob.objects.get().pk == SHA256
@@ -136,7 +136,7 @@ def test_bytes_behind_the_offset_are_cut_off(upload) -> None:
 
 def test_bytes_that_are_lost_are_asked_for_again(upload) -> None:
     resuming.append(upload=upload, offset=0, chunks=[BYTES[:100]])
-    incoming.partial_path(str(upload.pk)).unlink()
+    partials.partial_path(str(upload.pk)).unlink()
     with pytest.raises(Conflict) as refused:
         resuming.append(upload=upload, offset=100, chunks=[BYTES[100:]])
     assert refused.value.fields == {"offset": 0}
@@ -160,13 +160,13 @@ def test_the_whole_file_by_put_ends_what_was_begun_in_parts(cast, upload) -> Non
     resuming.append(upload=upload, offset=0, chunks=[BYTES[:100]])
     answer = client_of(cast.bob).put(f"/v1/uploads/{upload.pk}/", BYTES, content_type="application/octet-stream")
     assert answer.status_code == 200
-    assert not incoming.partial_path(str(upload.pk)).exists()
+    assert not partials.partial_path(str(upload.pk)).exists()
 
 
 def test_a_cancelled_upload_leaves_nothing(cast, upload) -> None:
     resuming.append(upload=upload, offset=0, chunks=[BYTES[:100]])
     client_of(cast.bob).delete(f"/v1/uploads/{upload.pk}/")
-    assert not incoming.partial_path(str(upload.pk)).exists()
+    assert not partials.partial_path(str(upload.pk)).exists()
 
 
 # --- Going on

@@ -207,8 +207,11 @@ def _issue(sign_in: SignIn) -> Tokens:
     token["sub"] = str(sign_in.user.pk)
     token["sid"] = str(sign_in.pk)
     token["pwd"] = _password_mark(sign_in.user)
+    access = token.access_token
+    for one in (token, access):
+        del one["iat"]  # a replica whose clock is behind would refuse it as one that is not valid yet
     sign_in.refresh_id = token["jti"]
     sign_in.refreshed_at = timezone.now()
     sign_in.expires_at = datetime.fromtimestamp(token["exp"], tz=UTC)
     sign_in.save()
-    return Tokens(user=sign_in.user, access=str(token.access_token), refresh=str(token))
+    return Tokens(user=sign_in.user, access=str(access), refresh=str(token))

@@ -23,7 +23,7 @@ from accounts.context import current
 from accounts.errors import Forbidden, Refusal, Throttled
 from registry.models import Artifact, Ref, RegisteredModel, RetentionRule, Tree, Version
 from registry.services import blobs
-from registry.storage import Lost
+from registry.storage import Lost, Unavailable
 
 SIGN_IN = "Sign in first: send “Authorization: Bearer <access>” with the token of /auth/login/, or an access token."
 HIDDEN = {
@@ -72,6 +72,7 @@ def _refusal(error: Refusal) -> Response:
     if error.status == 401:
         return _unauthorized(error.code, error.message)
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, Throttled) else {}
+    headers |= {"Retry-After": "5"} if isinstance(error, Unavailable) else {}
     return _answer(error.status, error.code, error.message, headers, error.fields)
 
 

@@ -185,6 +185,9 @@ class Upload(models.Model):
     sha256 = models.CharField(max_length=64, blank=True, db_index=True, help_text="As announced, or as found.")
     size = models.BigIntegerField()
     offset = models.BigIntegerField(default=0, help_text="Bytes that are safe on disk.")
+    pieces = models.JSONField(
+        default=list, blank=True, editable=False, help_text="In a bucket: name and size of each object that holds some."
+    )
     leased_until = models.DateTimeField(null=True, blank=True, help_text="One writer at a time.")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(default=upload_deadline, db_index=True)

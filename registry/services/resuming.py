@@ -11,17 +11,19 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import Q
 from django.utils import timezone
 
 from registry import connections
 from registry.errors import Conflict, Gone, Invalid, Locked, TooLarge
-from registry.incoming import Partial, forget_partial
 from registry.models import Upload
+from registry.partials import InPieces, Partial, forget_partial, partial_of
 from registry.services import uploads
-from registry.storage import Lost
+from registry.storage import Lost, Unavailable
 
 COMMITTED_AFTER = 64 * 2**20  # bytes
 LEAST_PAUSE = 0.2  # seconds between two renewals aside
@@ -39,24 +41,24 @@ class _Lease:
         self.until = _deadline()
         rows = Upload.objects.filter(pk=upload.pk, offset=offset, stored_at=None)
         self.after_another = not rows.filter(leased_until=None).update(leased_until=self.until)
-        if self.after_another and not rows.filter(leased_until__lte=timezone.now()).update(leased_until=self.until):
+        if self.after_another and not rows.filter(_over()).update(leased_until=self.until):
             raise _refused(upload, offset)
         self._renewed = time.monotonic()
 
-    def hold(self, partial: Partial) -> None:
+    def hold(self, partial: Partial | InPieces) -> None:
         """Return when the next bytes may be written; commits and renews where it is time to."""
         if partial.size - self.committed >= COMMITTED_AFTER:
             self.commit(partial)
         elif time.monotonic() - self._renewed >= settings.UPLOAD_LEASE.total_seconds() / 4:
             self._update(_deadline())
 
-    def commit(self, partial: Partial, *, and_end: bool = False) -> None:
+    def commit(self, partial: Partial | InPieces, *, and_end: bool = False) -> None:
         """Sync what came, and write down how much that is; `and_end`: let the next sender in."""
         partial.sync()
-        self._update(None if and_end else _deadline(), offset=partial.size)
+        self._update(None if and_end else _deadline(), **partial.noted())
         self.committed = partial.size
 
-    def end(self, **also: int) -> None:
+    def end(self, **also: Any) -> None:
         """Let the next sender in."""
         self._update(None, **also)
 
@@ -79,11 +81,11 @@ class _Lease:
                 if not self._moved(_deadline()):
                     return
 
-    def _update(self, until: datetime | None, **also: int) -> None:
+    def _update(self, until: datetime | None, **also: Any) -> None:
         if not self._moved(until, **also):
             raise _taken(self.upload)
 
-    def _moved(self, until: datetime | None, **also: int) -> bool:
+    def _moved(self, until: datetime | None, **also: Any) -> bool:
         try:
             rows = Upload.objects.filter(pk=self.upload.pk, leased_until=self.until, stored_at=None)
             mine = rows.update(leased_until=until, **also)
@@ -98,6 +100,12 @@ def _deadline() -> datetime:
     return timezone.now() + settings.UPLOAD_LEASE
 
 
+def _over() -> Q:
+    """Leases that ran out, and those that nobody takes so far ahead: from before the clock was set back."""
+    now = timezone.now()
+    return Q(leased_until__lte=now) | Q(leased_until__gt=now + 2 * settings.UPLOAD_LEASE)
+
+
 def append(*, upload: Upload, offset: int, chunks: Iterable[bytes]) -> Upload:
     """Add bytes to an upload, at the offset where it stands; with the last of them it is checked and stored.
 
@@ -108,29 +116,41 @@ def append(*, upload: Upload, offset: int, chunks: Iterable[bytes]) -> Upload:
     if upload.stored_at and offset == upload.size:
         return upload  # the answer to the last part was lost
     lease = _Lease(upload, offset)
+    upload.refresh_from_db(fields=["pieces"])  # now nobody else adds to them
     connections.release()
     partial = _open(upload, lease, offset)
     try:
         _write(partial, lease, chunks)
         upload.offset = partial.size
+        upload.pieces = partial.noted().get("pieces", [])
         return _finish(upload, partial, lease) if partial.size == upload.size else upload
+    except Unavailable:
+        with suppress(Conflict, Gone):  # what was committed is safe: the next sender goes on from there
+            lease.end()
+        raise
     finally:
         partial.close()
 
 
-def _open(upload: Upload, lease: _Lease, offset: int) -> Partial:
+def _open(upload: Upload, lease: _Lease, offset: int) -> Partial | InPieces:
     try:
         with lease.renewed_aside():
-            return Partial(str(upload.pk), offset=offset, limit=upload.size, after_another=lease.after_another)
+            return partial_of(
+                str(upload.pk),
+                offset=offset,
+                pieces=upload.pieces,
+                limit=upload.size,
+                after_another=lease.after_another,
+            )
     except Lost:
-        lease.end(offset=0)
+        lease.end(offset=0, pieces=[])
         raise _mismatch(0) from None
     except BaseException:
         lease.end()
         raise
 
 
-def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
+def _write(partial: Partial | InPieces, lease: _Lease, chunks: Iterable[bytes]) -> None:
     try:
         for chunk in chunks:
             lease.hold(partial)
@@ -140,7 +160,7 @@ def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
         raise Invalid(
             "size_mismatch", f"{partial.limit:,} bytes were announced and more came. Ask for a new upload, or send all."
         ) from None
-    except (Conflict, Gone):
+    except (Conflict, Gone, Unavailable):
         raise  # somebody else writes now, or the upload was cancelled: nothing of ours is to be committed
     except BaseException:
         lease.commit(partial, and_end=True)
@@ -148,7 +168,7 @@ def _write(partial: Partial, lease: _Lease, chunks: Iterable[bytes]) -> None:
     lease.commit(partial, and_end=partial.size < partial.limit)
 
 
-def _finish(upload: Upload, partial: Partial, lease: _Lease) -> Upload:
+def _finish(upload: Upload, partial: Partial | InPieces, lease: _Lease) -> Upload:
     try:
         partial.hash_again(meanwhile=lambda: lease.hold(partial))  # a large file takes longer than a lease lasts
         _check(upload, partial, lease)
@@ -157,18 +177,21 @@ def _finish(upload: Upload, partial: Partial, lease: _Lease) -> Upload:
     except (Conflict, Gone, Invalid):
         raise
     except FileNotFoundError:
+        if isinstance(partial, InPieces):
+            with suppress(Conflict, Gone):  # a piece is gone: all has to come again, unless it is stored
+                lease.end(offset=0, pieces=[])
         return _ended_by_another(upload)
     except BaseException:
         lease.end()  # all that came is kept: the next sender ends it
         raise
 
 
-def _check(upload: Upload, partial: Partial, lease: _Lease) -> None:
+def _check(upload: Upload, partial: Partial | InPieces, lease: _Lease) -> None:
     try:
         partial.check(sha256=upload.sha256, size=upload.size)
     except Invalid:
-        lease.end(offset=0)
-        forget_partial(str(upload.pk))
+        lease.end(offset=0, pieces=[])
+        forget_partial(str(upload.pk), upload.pieces)
         raise
 
 

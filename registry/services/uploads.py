@@ -15,10 +15,11 @@ from accounts.models import User
 from registry import connections
 from registry.digests import EMPTY, SHA256
 from registry.errors import Gone, Invalid, StorageFull, TooLarge
-from registry.incoming import Incoming, forget_partial, free_bytes
+from registry.incoming import Incoming, free_bytes
 from registry.models import Blob, Project, RegisteredModel, Upload
 from registry.models.content import UploadQuerySet
 from registry.numerals import whole_number
+from registry.partials import forget_partial
 from registry.permissions import Action, require
 from registry.services import blobs
 
@@ -148,8 +149,11 @@ def finish(*, upload: Upload, incoming: Incoming) -> Upload:
     blob = blobs.keep(incoming=incoming)
     upload.sha256, upload.offset, upload.stored_at = blob.pk, blob.size, timezone.now()
     found = {"sha256": upload.sha256, "offset": upload.offset, "stored_at": upload.stored_at, "leased_until": None}
+    found["pieces"] = []
     there = Upload.objects.filter(pk=upload.pk).update(**found)
-    forget_partial(str(upload.pk))  # behind the row: without it, and not stored, all would have to come again
+    forget_partial(
+        str(upload.pk), upload.pieces
+    )  # behind the row: without it, and not stored, all would have to come again
     if not there:
         raise said_cancelled()
     return upload
@@ -182,7 +186,7 @@ def cancel(*, upload: Upload) -> None:
     name = str(upload.pk)
     with transaction.atomic():
         upload.delete()
-    forget_partial(name)
+    forget_partial(name, upload.pieces)
 
 
 def sign(upload: Upload) -> dict[str, str]:

@@ -150,7 +150,7 @@ def examine(blob: Blob) -> str:
             return "well"
     except FileNotFoundError:
         return "missing"
-    except OSError:
+    except (OSError, storage.Unavailable):
         return "unreadable"
     return "damaged"
 
