@@ -190,6 +190,10 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # nothing is kept outside "blobs"
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Where clients reach the same store by themselves: large files are then fetched there, by signed addresses.
+S3_PUBLIC_ENDPOINT_URL = env.str("S3_PUBLIC_ENDPOINT_URL", default="").rstrip("/")
+if S3_PUBLIC_ENDPOINT_URL and not (S3_BUCKET and urlsplit(S3_PUBLIC_ENDPOINT_URL).scheme in ("http", "https")):
+    raise ImproperlyConfigured("S3_PUBLIC_ENDPOINT_URL goes with S3_BUCKET, and looks like https://s3.example.org.")
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # no collecting step at install
 WHITENOISE_AUTOREFRESH = False

@@ -23,6 +23,8 @@ from registry.stores.bucket import Bucket, bucket_of
 from registry.stores.contract import OUT_OF_SPACE, Lost, Piece, Shared, Store, Stored, Unavailable, key_of
 from registry.stores.disk import Disk, sync_directory
 
+SIGNED_FOR = 3600  # seconds in which a download has to begin
+
 __all__ = [
     "OUT_OF_SPACE",
     "Lost",
@@ -74,6 +76,22 @@ def internal_location(digest: str) -> str | None:
     with lost_bytes_said_clearly(digest):
         store.path_of(digest).stat()
     return f"{settings.ACCEL_REDIRECT}{key_of(digest)}"
+
+
+def public_location(digest: str, *, disposition: str, content_type: str) -> str | None:
+    """Return where clients fetch the bytes from the bucket themselves, if they reach it; Lost if they are gone."""
+    store = _store()
+    if not settings.S3_PUBLIC_ENDPOINT_URL or not isinstance(store, Bucket):
+        return None
+    if not store.exists(digest):
+        raise Lost(errno.ENOENT, "the store has not got these bytes any more", digest)
+    return store.signed_address(
+        digest,
+        endpoint=settings.S3_PUBLIC_ENDPOINT_URL,
+        disposition=disposition,
+        content_type=content_type,
+        seconds=SIGNED_FOR,
+    )
 
 
 def open_ranges(digest: str) -> BinaryIO:

@@ -14,6 +14,7 @@ from registry.digests import base64_of
 from registry.trees import Entry
 
 READ_AT_ONCE = 256 * 1024  # from a bucket; a disk's file is sent by the kernel
+LEAST_SENT_ON = 2**20  # bytes; smaller files are here before a client has asked elsewhere
 NEVER_ACTIVE = "default-src 'none'; sandbox"  # what users send is never run in a browser
 
 
@@ -37,6 +38,8 @@ def file_response(
         return refused
     if at := storage.internal_location(entry.digest):
         return _handed_over(_described(HttpResponse(content_type=content_type), entry), at)
+    if at := _elsewhere(request, entry, content_type):
+        return _sent_on(at)
     start, length = part or (0, entry.size)
     response = FileResponse(
         storage.Slice(entry.digest, start=start, length=length),
@@ -48,6 +51,21 @@ def file_response(
     if part:
         response["Content-Range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
     return _described(response, entry)
+
+
+def _elsewhere(request: Request, entry: Entry, content_type: str) -> str | None:
+    """Return where the client fetches a large file itself. Not on conditions: they name our ETag, which a store has not got."""
+    conditional = any(name in request.headers for name in ("If-Match", "If-Range", "If-None-Match"))
+    if request.method != "GET" or conditional or entry.size < LEAST_SENT_ON:
+        return None
+    disposition = content_disposition_header(True, entry.name) or "attachment"
+    return storage.public_location(entry.digest, disposition=disposition, content_type=content_type)
+
+
+def _sent_on(location: str) -> HttpResponseBase:
+    response = HttpResponse(status=302, headers={"Location": location, "Cache-Control": "no-store"})
+    response["Content-Security-Policy"] = NEVER_ACTIVE
+    return response
 
 
 def _handed_over(response: HttpResponseBase, location: str) -> HttpResponseBase:

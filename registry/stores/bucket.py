@@ -50,6 +50,7 @@ class Bucket:
     def __init__(self, storage: Any) -> None:
         self._storage = storage
         self.name: str = storage.bucket_name
+        self._signers: dict[str, Any] = {}
 
     @cached_property
     def client(self) -> Any:
@@ -128,6 +129,14 @@ class Bucket:
     def check(self) -> None:
         with said_clearly():
             self.client.head_bucket(Bucket=self.name)
+
+    def signed_address(self, digest: str, *, endpoint: str, disposition: str, content_type: str, seconds: int) -> str:
+        """Return where whoever has it fetches the bytes, at the store itself, for so long."""
+        if endpoint not in self._signers:
+            self._signers[endpoint] = self.client_at(endpoint)
+        about = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
+        asked = {**self.place(key_of(digest)), **about}
+        return str(self._signers[endpoint].generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds))
 
     # --- Pieces of uploads
 
