@@ -24,6 +24,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, storages
 
+from lmvp.watching.tallies import failures_counted
 from registry.digests import CHUNK, SHA256, chunks_of, digest_stream
 from registry.syncing import sync_together
 
@@ -240,11 +241,13 @@ def _store() -> _Store:
     return _Disk(storage) if isinstance(storage, FileSystemStorage) else _Bucket(storage)
 
 
+@failures_counted
 def take(source: Path, digest: str) -> None:
     """Give a synced file its key, as the bytes of this digest. What stood there before is replaced; the source may stay."""
     _store().take(source, digest)
 
 
+@failures_counted
 def take_all(sources: Mapping[str, Path]) -> None:
     """Give many synced, read-only files their keys by digest; return when all of them would survive a pulled plug."""
     _store().take_all(sources)
@@ -254,6 +257,7 @@ def key_of(digest: str) -> str:
     return f"{digest[:2]}/{digest[2:]}"
 
 
+@failures_counted
 def open_blob(digest: str) -> BinaryIO:
     """Open the bytes for reading, unbuffered (a real file on disk, so that the server can use sendfile); Lost if gone."""
     with lost_bytes_said_clearly(digest):
@@ -276,25 +280,30 @@ def internal_location(digest: str) -> str | None:
     return f"{settings.ACCEL_REDIRECT}{key_of(digest)}"
 
 
+@failures_counted
 def open_ranges(digest: str) -> BinaryIO:
     """Open the bytes for reading a few of them here and there; Lost if they are gone."""
     with lost_bytes_said_clearly(digest):
         return _store().open_ranges(digest)
 
 
+@failures_counted
 def blob_exists(digest: str) -> bool:
     return _store().exists(digest)
 
 
+@failures_counted
 def all_exist(digests: Collection[str]) -> bool:
     return _store().all_exist(digests)
 
 
+@failures_counted
 def delete_blob(digest: str) -> None:
     """Delete the bytes; quiet when they are not there."""
     _store().delete(digest)
 
 
+@failures_counted
 def set_aside(digest: str) -> None:
     """Move damaged bytes out of the store, to `quarantine/`; quiet when they are not there."""
     _store().set_aside(digest)
@@ -310,6 +319,7 @@ def is_there() -> bool:
     return _store().is_there()
 
 
+@failures_counted
 def check() -> None:
     """Raise OSError (or the store's own error) when bytes could not be kept now."""
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
