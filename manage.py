@@ -13,6 +13,10 @@ def main() -> None:
         sys.exit(
             "Django is not installed here. Run `make serve`, or `make install` and then .venv/bin/python manage.py …"
         )
+    if sys.argv[1:2] == ["serve"]:
+        from lmvp.watching.sharing import share_figures
+
+        share_figures()  # first of all: prometheus_client asks for the directory when it is imported
     execute_from_command_line(sys.argv)
 
 

@@ -75,7 +75,7 @@ def client_address(request: HttpRequest) -> str:
 
 
 def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
-    if request.path_info in ("/healthz", "/readyz"):
+    if request.path_info in ("/healthz", "/readyz", "/metrics"):
         return
     facts = {
         "method": request.method,

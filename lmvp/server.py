@@ -31,6 +31,8 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from lmvp.watching import sharing
+
 logger = logging.getLogger("lmvp.server")
 MIGRATION_LOCK = 0x6C6D7670  # "lmvp", in PostgreSQL's one namespace of advisory locks
 BACKLOG = 2048
@@ -44,7 +46,10 @@ def serve() -> None:
     listener = listen(settings.HOST, settings.PORT)  # first: nobody migrates to learn that the port is taken
     migrate()
     limit_malloc_arenas()
-    Server(listener).run()
+    try:
+        Server(listener).run()
+    finally:
+        sharing.forget_figures()
 
 
 # --- Before the first request
@@ -184,6 +189,7 @@ class Server(BaseApplication):
             "proc_name": "lmvp",
             "when_ready": announce,
             "post_worker_init": settle_in,
+            "child_exit": lambda arbiter, worker: bury(worker.pid),
             "worker_int": lambda worker: os._exit(0),  # Ctrl-C does not wait for slow transfers
         }
 
@@ -219,6 +225,14 @@ def settle_in(worker: Any) -> None:
     keep_the_database_at_hand(worker)
     if worker.age == 1:  # aside: fetching them from a bucket takes its time, and killed, it leaves nothing half-done
         threading.Thread(target=put_aliases_right, daemon=True).start()
+
+
+def bury(pid: int) -> None:
+    """What a worker that ended had in flight is no more."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    if sharing.master:
+        mark_process_dead(pid)
 
 
 def put_aliases_right() -> None:

@@ -71,7 +71,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS and LMVP_PROXIES > 0
 # Where no proxy is believed, nobody can say here what came by https: then the proxy redirects, as this check would have it.
 SILENCED_SYSTEM_CHECKS = ["security.W008"] if HTTPS and not LMVP_PROXIES else []
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -96,6 +96,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "lmvp.middleware.request_log",
+    "lmvp.watching.requests.watch",
+    "lmvp.watching.page.scraped",
     "csp.middleware.CSPMiddleware",  # around all others: redirects and static files bear it too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -156,6 +158,14 @@ else:
 if not _database.get("PASSWORD"):
     _database["PASSWORD"] = os.environ.get("DB_PASSWORD", "")  # as it is: env.str would follow a leading "$"
 _database["CONN_MAX_AGE"] = 0
+# A PgBouncer in transaction mode before the same database, for requests alone: commands, migrations and locks go past it.
+PGBOUNCER = env.db_url("LMVP_PGBOUNCER_URL") if env.str("LMVP_PGBOUNCER_URL", default="") else {}
+if PGBOUNCER and not PGBOUNCER.get("PASSWORD"):
+    PGBOUNCER["PASSWORD"] = _database["PASSWORD"]
+# Seconds that a statement of a request may take on PostgreSQL; commands take their time. 0: for ever.
+STATEMENT_TIMEOUT = env.int("LMVP_STATEMENT_TIMEOUT", default=60)
+if STATEMENT_TIMEOUT < 0:
+    raise ImproperlyConfigured("LMVP_STATEMENT_TIMEOUT must be 0 or more seconds.")
 # Tests on SQLite use a file too: in memory, threads would meet locks that a real database does not have.
 _test_file = LMVP_DATA_DIR / "test.sqlite3" if _database["ENGINE"].endswith("sqlite3") else None
 _database["TEST"] = {"NAME": env.str("TEST_DATABASE", default="") or _test_file}
@@ -358,6 +368,12 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }
+
+# --- Watched: who may read /metrics, and what is called slow
+
+METRICS_TOKEN = os.environ.get("LMVP_METRICS_TOKEN", "")  # as it is: env.str would follow a leading "$"
+SLOW_REQUEST_MS = env.int("LMVP_SLOW_REQUEST_MS", default=1000)
+SLOW_QUERY_MS = env.int("LMVP_SLOW_QUERY_MS", default=200)
 
 # --- The server itself (`manage.py serve`)
 

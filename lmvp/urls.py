@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.api.routes import auth_routes, v1_routes
 from accounts.web.routes import page_routes
+from lmvp.watching.page import figures
 from registry.api import (
     artifact_content,
     artifacts,
@@ -137,5 +138,6 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url="/static/registry/icon.svg", permanent=True)),
     path("healthz", pages.healthz, name="healthz"),
     path("readyz", pages.readyz, name="readyz"),
+    path("metrics", figures, name="figures"),
     path("", include((registry_pages.routes, "web"))),
 ]

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, storages
 
+from lmvp.watching.tallies import failures_counted
 from registry.digests import CHUNK, SHA256, chunks_of
 from registry.stores.bucket import Bucket, bucket_of
 from registry.stores.contract import OUT_OF_SPACE, Lost, Piece, Shared, Store, Stored, Unavailable, key_of
@@ -43,16 +44,19 @@ def _store() -> Store:
     return Disk(storage) if isinstance(storage, FileSystemStorage) else bucket_of(storage)
 
 
+@failures_counted
 def take(source: Path, digest: str) -> None:
     """Give a synced file its key, as the bytes of this digest. What stood there before is replaced; the source may stay."""
     _store().take(source, digest)
 
 
+@failures_counted
 def take_all(sources: Mapping[str, Path]) -> None:
     """Give many synced, read-only files their keys by digest; return when all of them would survive a pulled plug."""
     _store().take_all(sources)
 
 
+@failures_counted
 def open_blob(digest: str, *, start: int = 0, length: int | None = None) -> BinaryIO:
     """Open the bytes for reading, unbuffered (a real file on disk, so that the server can use sendfile); Lost if gone.
 
@@ -94,25 +98,30 @@ def public_location(digest: str, *, disposition: str, content_type: str) -> str 
     )
 
 
+@failures_counted
 def open_ranges(digest: str) -> BinaryIO:
     """Open the bytes for reading a few of them here and there; Lost if they are gone."""
     with lost_bytes_said_clearly(digest):
         return _store().open_ranges(digest)
 
 
+@failures_counted
 def blob_exists(digest: str) -> bool:
     return _store().exists(digest)
 
 
+@failures_counted
 def all_exist(digests: Collection[str]) -> bool:
     return _store().all_exist(digests)
 
 
+@failures_counted
 def delete_blob(digest: str) -> None:
     """Delete the bytes; quiet when they are not there."""
     _store().delete(digest)
 
 
+@failures_counted
 def set_aside(digest: str) -> None:
     """Move damaged bytes out of the store, to `quarantine/`; quiet when they are not there."""
     _store().set_aside(digest)
@@ -134,6 +143,7 @@ def shared() -> Shared | None:
     return store if isinstance(store, Bucket) else None
 
 
+@failures_counted
 def check() -> None:
     """Raise OSError (or the store's own error) when bytes could not be kept now."""
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)

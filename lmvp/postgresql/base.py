@@ -13,10 +13,13 @@ from collections import deque
 from typing import Any
 
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql import base
 from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from django.db.utils import OperationalError
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from lmvp.watching import tallies
 
 PATIENCE = 30.0  # seconds until a thread without a connection gives up, and its request answers 503
 
@@ -60,9 +63,12 @@ _connections = Connections()
 
 
 def keep_connections() -> None:
-    """From now on, keep the connections that this process opens and gives back."""
+    """From now on this process answers requests: it keeps the connections that it opens and gives back, they go through
+    PgBouncer where there is one, and no statement may take longer than STATEMENT_TIMEOUT."""
     global _connections
     _connections = Connections(keeping=True)
+    if settings.PGBOUNCER:  # a cursor of the server would outlive its transaction
+        connections.settings[DEFAULT_DB_ALIAS]["DISABLE_SERVER_SIDE_CURSORS"] = True
 
 
 def _afresh() -> None:
@@ -73,28 +79,62 @@ def _afresh() -> None:
 os.register_at_fork(after_in_child=_afresh)  # a worker counts its own; the master keeps none
 
 
+def _through_pgbouncer() -> dict[str, Any]:
+    said = settings.PGBOUNCER
+    names = {"host": "HOST", "port": "PORT", "dbname": "NAME", "user": "USER", "password": "PASSWORD"}
+    return {name: said[key] for name, key in names.items() if said.get(key)}
+
+
+def _bounds() -> str:
+    """Say as a startup parameter how long a statement may take, and half of it for its locks: a session's own SET would
+    be state that PgBouncer hands to others."""
+    ms = settings.STATEMENT_TIMEOUT * 1000
+    return f"-c statement_timeout={ms} -c lock_timeout={ms // 2}"
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    direct = False  # for what needs a session of its own, past PgBouncer
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        if not _connections.keeping:
+            return params
+        if settings.PGBOUNCER and not self.direct:
+            return params | _through_pgbouncer()
+        return params | {"options": f"{params.get('options', '')} {_bounds()}".strip()}
+
+    def for_session(self) -> DatabaseWrapper:
+        """Return another connection to the same database, whose session lasts: for advisory locks."""
+        own: DatabaseWrapper = self.copy()
+        own.direct = True
+        return own
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        connections = _connections
-        if not connections.gate.acquire(timeout=PATIENCE):
+        held = _connections
+        if not held.gate.acquire(timeout=PATIENCE):
             raise OperationalError("every database connection of this process is in use")
         try:
-            connection = connections.take(conn_params) or super().get_new_connection(conn_params)
+            connection = held.take(conn_params) or super().get_new_connection(conn_params)
             self.isolation_level = IsolationLevel.READ_COMMITTED
         except BaseException:
-            connections.gate.release()
+            held.gate.release()
             raise
-        self._held = connections, conn_params
+        self._held = held, conn_params
+        tallies.database_connections.inc()
         return connection
 
     def _close(self) -> None:
-        connections, params = getattr(self, "_held", (None, {}))
+        held, params = getattr(self, "_held", (None, {}))
         self._held = None, {}
-        if connections is None:
+        if held is None:
             super()._close()
             return
         try:
             with self.wrap_database_errors:
-                connections.give_back(params, self.connection)
+                if self.direct:  # its session may hold locks
+                    self.connection.close()
+                else:
+                    held.give_back(params, self.connection)
         finally:
-            connections.gate.release()
+            held.gate.release()
+            tallies.database_connections.dec()

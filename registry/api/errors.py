@@ -25,6 +25,7 @@ from registry.models import Artifact, Ref, RegisteredModel, RetentionRule, Tree,
 from registry.services import blobs
 from registry.storage import Lost, Unavailable
 
+TOO_LONG = "This took the database too long, and was stopped. Ask for less at once, or try again when it is less busy."
 SIGN_IN = "Sign in first: send “Authorization: Bearer <access>” with the token of /auth/login/, or an access token."
 HIDDEN = {
     Version: "This model has no such version. …/versions/ lists them; a revision is a number, a name, latest or a digest.",
@@ -40,6 +41,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """Answer what a view raised; None (a real 500) for what nobody foresaw."""
     if isinstance(error, OperationalError) and "disk is full" in str(error):
         return _answer(507, "storage_full", "The server's disk is full. Ask its administrator for space.")
+    if isinstance(error, OperationalError) and "statement timeout" in str(error):
+        return _answer(503, "database_timeout", TOO_LONG, {"Retry-After": "10"})
     if isinstance(error, OperationalError):  # first: to ask who is there would ask the database again
         return _answer(
             503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -32,7 +33,8 @@ def run_alone(work: str) -> Iterator[None]:
 
 @contextmanager
 def _advisory_lock(work: str) -> Iterator[None]:
-    own = connection.copy()  # a connection of its own: the other one is given back while files are read
+    own: Any = connection  # a connection of its own: the other one is given back while files are read
+    own = own.for_session()
     try:
         with own.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCKS[work]])

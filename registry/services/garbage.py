@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -31,6 +32,7 @@ from registry.services.purging import Purge, Purged, purge_due
 LOOKED_AT_ONCE = 500
 DELETED_AT_ONCE = 50  # files between two commits
 MOST_ORPHANS = 100  # more, and more than are known: that is not what crashes leave
+LAST_RUN = "garbage:last-run"  # in the cache: when, and what it freed
 SWEPT = (Blob.State.LIVE, Blob.State.DAMAGED)
 
 
@@ -128,7 +130,16 @@ def collect(
         for step in (_remove_abandoned, _finish, _sweep_blobs, _sweep_trees, _sweep_orphans):
             step(run)
         report.unfinished = budget.ran_out
+    if not rehearsal:
+        _note(report)
     return report
+
+
+def _note(report: Report) -> None:
+    """Keep what is told to whoever watches."""
+    amounts = (report.blobs, report.trees, report.orphans, report.abandoned)
+    freed = {"files": sum(each.count for each in amounts), "bytes": sum(each.bytes for each in amounts)}
+    cache.set(LAST_RUN, {"at": timezone.now().timestamp(), **freed}, timeout=None)
 
 
 # --- Uploads

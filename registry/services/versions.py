@@ -10,6 +10,7 @@ from django.db import transaction
 
 from accounts.models import User
 from lmvp.inserting import insert
+from lmvp.watching import tallies
 from registry import trees
 from registry.digests import SHA256, TooDeep, canonical_json, check_levels, digest_bytes
 from registry.errors import Busy, Conflict, Invalid
@@ -133,7 +134,8 @@ def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_
             built = _build(start, draft)
             commits.save_trees(built)
         version = _write(actor, model, start, built, draft)
-        return version, True
+    tallies.publishes.inc()
+    return version, True
 
 
 def _expected_head(model: RegisteredModel, publication: Publication) -> Version | None:

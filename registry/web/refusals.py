@@ -139,8 +139,9 @@ def _page_above(path: str) -> str:
 def _out_of_order(error: OperationalError) -> HttpResponse:
     if "disk is full" in str(error):
         return failure_page(507, "Nothing can be kept just now. Ask the administrator for space.", code="storage_full")
-    response = failure_page(503, BUSY, code="database_busy")
-    response["Retry-After"] = "1"
+    stopped = "statement timeout" in str(error)
+    response = failure_page(503, BUSY, code="database_timeout" if stopped else "database_busy")
+    response["Retry-After"] = "10" if stopped else "1"
     return response
 
 
