@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import pytest
 
 from tests.cast import PASSWORD, Cast, client_of, publish
@@ -11,7 +13,7 @@ BASE = "/v1/projects/vision/models/classifier"
 
 
 @pytest.mark.parametrize("spelling", ["with a slash", "without", "/api/v1/", "/api/v1/ without"])
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.operation} {door.body or ''}")
+@pytest.mark.parametrize("door", DOORS, ids=attrgetter("title"))
 def test_every_method_answers_each_spelling(
     place: Place,  # noqa: F811
     door: Door,
@@ -23,7 +25,7 @@ def test_every_method_answers_each_spelling(
     client = client_of(place.cast.alice)
     body = place.body(door)
     if isinstance(body, bytes):
-        response = client.generic(door.method, address, body, "application/octet-stream")
+        response = client.generic(door.method, address, body, door.kind)
     else:
         response = getattr(client, door.method.lower())(address, body, format="json" if body else None)
     assert response.status_code == door.answers["alice"], getattr(response, "content", b"")[:300]

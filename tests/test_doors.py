@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -78,6 +79,16 @@ class Door:
     @property
     def operation(self) -> str:
         return f"{self.method} {self.route}"
+
+    @property
+    def title(self) -> str:
+        """What a test of it is called."""
+        return f"{self.operation} {self.body if isinstance(self.body, dict | list) and self.body else ''}"
+
+    @property
+    def kind(self) -> str:
+        """The media type of a body of bytes."""
+        return "application/x-tar" if self.route.endswith("/pack/") else "application/octet-stream"
 
     @property
     def in_project(self) -> bool:
@@ -283,8 +294,7 @@ def token_client(user: User, scope: str, project: str | None = None) -> APIClien
 def knock(client: APIClient, place: Place, door: Door) -> HttpResponse:
     body, method = place.body(door), door.method.lower()
     if isinstance(body, bytes):
-        kind = "application/x-tar" if door.route.endswith("/pack/") else "application/octet-stream"
-        return client.generic(door.method, place.url(door), body, kind)
+        return client.generic(door.method, place.url(door), body, door.kind)
     response: HttpResponse = getattr(client, method)(place.url(door), body, format="json" if body else None)
     return response
 
@@ -298,7 +308,7 @@ def check_error(response: HttpResponse) -> None:
 
 
 @pytest.mark.parametrize("name", CALLERS)
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.operation} {door.body or ''}")
+@pytest.mark.parametrize("door", DOORS, ids=attrgetter("title"))
 def test_private_project(place: Place, door: Door, name: str) -> None:
     response = knock(caller(place.cast, name), place, door)
     assert response.status_code == door.answers[name], getattr(response, "content", b"")[:500]
@@ -307,7 +317,7 @@ def test_private_project(place: Place, door: Door, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["anonymous", "charlie"])
 @pytest.mark.parametrize("visibility", [Visibility.INTERNAL, Visibility.PUBLIC])
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.operation} {door.body or ''}")
+@pytest.mark.parametrize("door", DOORS, ids=attrgetter("title"))
 def test_project_that_is_open_to_others(place: Place, door: Door, visibility: str, name: str) -> None:
     update_project(actor=place.cast.alice, project=place.cast.project, visibility=visibility)
     response = knock(caller(place.cast, name), place, door)
@@ -419,7 +429,7 @@ ACCOUNT_DOORS = [
 
 
 @pytest.mark.parametrize("name", ACCOUNT_CALLERS)
-@pytest.mark.parametrize("door", ACCOUNT_DOORS, ids=lambda door: f"{door.operation} {door.body or ''}")
+@pytest.mark.parametrize("door", ACCOUNT_DOORS, ids=attrgetter("title"))
 def test_accounts(cast: Cast, door: Door, name: str) -> None:
     token, _ = create_access_token(actor=cast.alice, name="hers", scope="read")
     url = door.route.replace("<int:pk>", str(token.pk)).replace("<slug:username>", "dave")
