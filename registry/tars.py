@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from tarfile import BLOCKSIZE, TarInfo
 
+from lmvp.numerals import whole_number
 from registry.digests import SHA256
 from registry.errors import Invalid, TooLarge
 
@@ -141,7 +142,7 @@ def _pax_keys(content: bytes) -> Iterator[bytes]:
     """Yield the keys of records `<length> <key>=<value>\\n`."""
     while content:
         digits, _, _ = content[:8].partition(b" ")
-        length = int(digits) if digits.isdigit() else 0
+        length = whole_number(digits.decode("latin-1")) or 0
         record, content = content[:length], content[length:]
         if not record.endswith(b"\n") or b"=" not in record or len(record) < length:
             raise _invalid("is damaged: a pax record is none")

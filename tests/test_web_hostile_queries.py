@@ -120,7 +120,7 @@ def statuses(client: Client, addresses: list[str]) -> dict[str, int]:
 
 
 def test_every_page_that_is_asked_for_something_is_in_the_table() -> None:
-    others = {"new-project", "new-model", "artifact", "model-settings"}
+    others = {"new-project", "new-model", "artifact", "model-settings", "client", "client-wheel", "files"}
     assert {name for name, page in PAGES.items() if not page.posts_only} == set(SAID) | others
 
 

@@ -13,6 +13,7 @@ from django.core.handlers.wsgi import LimitedStream
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
+from lmvp.numerals import whole_number
 from lmvp.watching import tallies
 from lmvp.watching.queries import note_slow
 
@@ -92,7 +93,7 @@ def _watched_body(request: HttpRequest) -> Body | None:
         return None
     body = Body(request.META["wsgi.input"], upload=request.content_type not in FORMS)
     request.META["wsgi.input"] = body
-    request._stream = LimitedStream(body, int(length) if length.isdecimal() else 0)  # type: ignore[attr-defined]
+    request._stream = LimitedStream(body, whole_number(length) or 0)  # type: ignore[attr-defined]
     return body
 
 
@@ -123,8 +124,8 @@ def route_of(request: HttpRequest) -> str:
 def _watch_download(response: HttpResponse) -> None:
     """Count what is streamed until it is closed: by its announced length, or piece by piece."""
     tallies.downloads.inc()
-    length = response.headers.get("Content-Length", "")
-    if not length.isdecimal() and not response.is_async:
+    length = whole_number(response.headers.get("Content-Length", ""))
+    if length is None and not response.is_async:
         response.streaming_content = _counted(response.streaming_content)
     closing = response.close
     ended = False
@@ -137,7 +138,7 @@ def _watch_download(response: HttpResponse) -> None:
             if not ended:
                 ended = True
                 tallies.downloads.dec()
-                tallies.bytes_out.inc(int(length) if length.isdecimal() else 0)
+                tallies.bytes_out.inc(length or 0)
 
     response.close = close  # type: ignore[method-assign]
 

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from lmvp.numerals import whole_number
+
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "lmvp-figures."
 
@@ -28,7 +30,7 @@ def _remove_left_behind(place: Path) -> None:
     """Remove what servers left that were killed."""
     for directory in place.glob(f"{PREFIX}*"):
         pid = directory.name.split(".")[1]
-        if pid.isdecimal() and not Path("/proc", pid).exists() and directory.stat().st_uid == os.getuid():
+        if whole_number(pid) and not Path("/proc", pid).exists() and directory.stat().st_uid == os.getuid():
             shutil.rmtree(directory, ignore_errors=True)
 
 

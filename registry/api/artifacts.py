@@ -16,6 +16,7 @@ from rest_framework.utils import html
 
 from accounts.api.inputs import Input
 from accounts.api.parsers import strict_json
+from lmvp.numerals import whole_number
 from registry import connections
 from registry.api import documentation as doc
 from registry.api.documentation import documented
@@ -26,7 +27,6 @@ from registry.arriving import ArrivedFile
 from registry.errors import Invalid
 from registry.incoming import Incoming
 from registry.models import Artifact
-from registry.numerals import whole_number
 from registry.permissions import Action, require
 from registry.services import artifacts, hierarchies
 from registry.services.projects import find_project

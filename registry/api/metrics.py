@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from lmvp.numerals import whole_number
 from registry.api import documentation as doc
 from registry.api.choosing import CHOOSING
 from registry.api.documentation import documented
@@ -19,7 +20,6 @@ from registry.choosing import choice_of, head_of, metric_name
 from registry.errors import Invalid, Missing
 from registry.models import Metric, Version
 from registry.models.walks import ByMetric
-from registry.numerals import whole_number
 from registry.permissions import Action, require
 from registry.series import Series
 from registry.services import metrics

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.inputs import Input
+from lmvp.numerals import whole_number
 from registry import connections, trees
 from registry.api import archives
 from registry.api import documentation as doc
@@ -49,12 +50,11 @@ class UploadPackViewSet(Room):
         there = self.model()
         require(request.user, Action.UPLOAD, there.project)
         _require_tar(request)
-        announced = request.META.get("CONTENT_LENGTH") or ""
         came = packs.receive_pack(
             actor=request.user,
             model=there,
             chunks=body_chunks(request._request),
-            announced=int(announced) if announced.isdigit() else 0,
+            announced=whole_number(request.META.get("CONTENT_LENGTH") or "", digits=100) or 0,
         )
         return Response([{"sha256": digest, "size": size} for digest, size in came])
 

@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from rest_framework.parsers import BaseParser, MultiPartParser
 
 from accounts.api.parsers import BoundedJSON
+from lmvp.numerals import whole_number
 from registry.arriving import Tail
 from registry.digests import CHUNK
 from registry.errors import Invalid
-from registry.numerals import whole_number
 
 
 class LongJSON(BoundedJSON):

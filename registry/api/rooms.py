@@ -13,12 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.parsers import BoundedJSON
+from lmvp.numerals import whole_number
 from registry import trees
 from registry.api.pagination import NumberedPages
 from registry.errors import Invalid
 from registry.models import Project, RegisteredModel, Tree, Version
 from registry.models.addresses import version_shown_at
-from registry.numerals import whole_number
 from registry.services.projects import find_project
 from registry.services.registered_models import find_model
 

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from lmvp.numerals import whole_number
 from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.parsers import LongJSON, RawBytes, announced_length, body_chunks
@@ -14,7 +15,6 @@ from registry.api.rooms import Room
 from registry.api.serializers import OfferSerializer, UploadInput, UploadSerializer
 from registry.errors import Invalid
 from registry.models import Upload
-from registry.numerals import whole_number
 from registry.permissions import Action, require
 from registry.services import resuming, uploads
 

@@ -12,13 +12,13 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import User
+from lmvp.numerals import whole_number
 from registry import connections
 from registry.digests import EMPTY, SHA256
 from registry.errors import Gone, Invalid, StorageFull, TooLarge
 from registry.incoming import Incoming, free_bytes
 from registry.models import Blob, Project, RegisteredModel, Upload
 from registry.models.content import UploadQuerySet
-from registry.numerals import whole_number
 from registry.partials import forget_partial
 from registry.permissions import Action, require
 from registry.services import blobs

@@ -14,6 +14,7 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from lmvp.numerals import whole_number
 from registry.stores.contract import Unavailable
 
 NOT_THERE = {"404", "NoSuchKey", "NotFound"}
@@ -96,7 +97,8 @@ class Stream(io.RawIOBase):
             answer = self._client.get_object(**self._place, **same)
         self._body, self._etag = answer["Body"], answer["ETag"]
         whole = answer.get("ContentRange", "").rpartition("/")[2]
-        self._size = int(whole) if whole.isdigit() else answer["ContentLength"]
+        found = whole_number(whole)
+        self._size = answer["ContentLength"] if found is None else found
 
     def readable(self) -> bool:
         return True

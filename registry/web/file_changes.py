@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
+from lmvp.numerals import whole_number
 from registry.diffs import hunks
 from registry.errors import Invalid
-from registry.numerals import whole_number
 from registry.services import differences
 from registry.storage import Lost
 from registry.trees import Difference

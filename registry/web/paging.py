@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from lmvp.numerals import whole_number
 from registry.errors import Invalid
-from registry.numerals import whole_number
 
 ROWS = 50  # on one page
 MOST_PAGES = 1_000_000  # beyond, the place in the list is no number that a database takes

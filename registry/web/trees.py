@@ -11,13 +11,13 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from lmvp.numerals import whole_number
 from registry import trees
 from registry.cards import CARD
 from registry.directories import entry_named
 from registry.errors import Invalid
 from registry.listing import DirectoriesFirst, Row
 from registry.models import Tree, Version
-from registry.numerals import whole_number
 from registry.web.pages import show
 from registry.web.paging import query
 from registry.web.places import VersionPlace, version_at

@@ -13,12 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from lmvp.numerals import whole_number
 from registry import trees
 from registry.cards import CARD
 from registry.errors import Invalid
 from registry.lineage import lineage_of
 from registry.models import Event, Ref, RefMove, Tree, Version
-from registry.numerals import whole_number
 from registry.permissions import Action, can
 from registry.services import trash
 from registry.web.forms.versions import (
