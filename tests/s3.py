@@ -80,7 +80,7 @@ def running_s3(root: Path, port: int | None = None) -> Iterator[S3]:
     bucket = root / BUCKET
     bucket.mkdir(parents=True, exist_ok=True)
     command = [rclone(), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}"]
-    command += ["--dir-cache-time", "0s", "--config", "", str(root)]
+    command += ["--dir-cache-time", "1ms", "--config", "", str(root)]
     with (root / "log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
