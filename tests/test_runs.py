@@ -40,7 +40,7 @@ def spooled(tmp_path: Path) -> list[Path]:
 
 
 def series(client: Client, name: str, number: int, metric: str) -> list[tuple[int, float]]:
-    return [(row["step"], row["value"]) for row in client.metrics(name, number, metric=metric)]
+    return [(row.step, row.value) for row in client.metrics(name, number, metric=metric)]
 
 
 # --- What people expect
