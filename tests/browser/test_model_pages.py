@@ -65,7 +65,7 @@ def test_the_pages_are_accessible_and_fit(new_visitor, cast, model, look) -> Non
     assert_well_made(visitor.goto("/vision/empty/"))
     assert_well_made(visitor.goto("/vision/classifier/versions/1/tree/many/001.txt", status=404))
     page = visitor.goto("/vision/classifier/")
-    for menu in ("refs", "download"):
+    for menu in ("ref-chooser", "download"):
         page.locator(f"details.{menu} > summary").click()
         assert_well_made(page)
         page.keyboard.press("Escape")
