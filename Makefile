@@ -43,8 +43,8 @@ wheel: .venv/.dev            ## the client alone, into dist/
 bench: .venv/.server         ## the figures of docs/performance.md
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-faults: .venv/.dev           ## servers, databases, disks and clocks broken under load: the long form, half an hour
-	@LMVP_FAULTS_LONG=1 $(BIN)/python -m pytest -n 0 -s tests/faults $(ARGS)
+faults: .venv/.dev           ## servers, databases, disks and clocks broken under load: half an hour, or FAULTS=short
+	@LMVP_FAULTS=$(or $(FAULTS),long) $(BIN)/python -m pytest -n 0 -s tests/faults $(ARGS)
 
 soak: .venv/.server          ## mixed work for MINUTES=10: memory, latencies, open files and connections over time
 	@$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),10) $(ARGS)

@@ -1,4 +1,4 @@
-"""How long the faults go on: short in the suite, long by `make faults`; and the dice, whose seed is printed."""
+"""How long the faults go on: short with LMVP_FAULTS=short, long by `make faults`; and the dice, whose seed is printed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import random
 import secrets
 
-LONG = bool(os.environ.get("LMVP_FAULTS_LONG"))
+LONG = os.environ.get("LMVP_FAULTS") == "long"
 
 
 def of(short: int, long: int) -> int:
