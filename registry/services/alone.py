@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from registry.errors import Conflict
 
@@ -36,13 +36,23 @@ def _advisory_lock(work: str) -> Iterator[None]:
     own: Any = connection  # a connection of its own: the other one is given back while files are read
     own = own.for_session()
     try:
-        with own.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCKS[work]])
-            if cursor.fetchone() != (True,):
-                raise _another(work)
-        yield
+        if not _asked(own, "pg_try_advisory_lock", work):
+            raise _another(work)
+        try:
+            yield
+        finally:
+            # Said, not left to the end of the session: the server notices that a moment later, and the next run is here now.
+            with suppress(DatabaseError):
+                _asked(own, "pg_advisory_unlock", work)
     finally:
         own.close()
+
+
+def _asked(own: Any, function: str, work: str) -> bool:
+    with own.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [LOCKS[work]])
+        answer: bool = cursor.fetchone()[0]
+    return answer
 
 
 def _another(work: str) -> Conflict:
