@@ -15,8 +15,8 @@ from registry.services.projects import update_project
 from registry.services.refs import Move, set_ref
 from registry.services.registered_models import create_model
 from tests.cast import Cast, publish
+from tests.reading import browser_of, text_of
 from tests.test_web_members import queries_of
-from tests.test_web_refusals import client_of, text_of
 
 pytestmark = pytest.mark.django_db
 ACTIVITY = "/vision/-/activity/"
@@ -32,7 +32,7 @@ def busy(cast: Cast) -> Cast:
 
 
 def test_lines_read_as_sentences_that_lead_somewhere(busy: Cast) -> None:
-    answer = client_of(busy.carol).get(ACTIVITY)
+    answer = browser_of(busy.carol).get(ACTIVITY)
     page = answer.content.decode()
     assert "bob published classifier v2 on main" in text_of(answer)
     assert "alice added dave as viewer" in text_of(answer)
@@ -59,7 +59,7 @@ def test_a_line_tells_by_which_token_from_where_and_by_which_request(busy: Cast)
             )
         ]
     )
-    page = text_of(client_of(busy.carol).get(ACTIVITY))
+    page = text_of(browser_of(busy.carol).get(ACTIVITY))
     for said in fields.values():
         assert said in page
 
@@ -76,7 +76,7 @@ def test_a_line_tells_by_which_token_from_where_and_by_which_request(busy: Cast)
     ],
 )
 def test_lines_are_filtered(busy: Cast, query: str, there: str, not_there: str) -> None:
-    page = text_of(client_of(busy.carol).get(f"{ACTIVITY}?{query}")).partition("Filter ")[2]
+    page = text_of(browser_of(busy.carol).get(f"{ACTIVITY}?{query}")).partition("Filter ")[2]
     assert there in page
     assert not_there not in page
 
@@ -84,7 +84,7 @@ def test_lines_are_filtered(busy: Cast, query: str, there: str, not_there: str) 
 def test_until_means_the_end_of_its_day(busy: Cast) -> None:
     today = timezone.now().date().isoformat()
     yesterday = (timezone.now() - timedelta(days=1)).date().isoformat()
-    client = client_of(busy.carol)
+    client = browser_of(busy.carol)
     assert "published" in text_of(client.get(f"{ACTIVITY}?until={today}&since={today}"))
     assert "Nothing of the kind" in text_of(client.get(f"{ACTIVITY}?until={yesterday}"))
 
@@ -104,18 +104,18 @@ def test_until_means_the_end_of_its_day(busy: Cast) -> None:
     ],
 )
 def test_nonsense_is_said_to_be_nonsense(busy: Cast, query: str) -> None:
-    answer = client_of(busy.carol).get(f"{ACTIVITY}?{query}")
+    answer = browser_of(busy.carol).get(f"{ACTIVITY}?{query}")
     assert answer.status_code == 400
     assert b"<script>" not in answer.content.replace(b"<script src", b"")
 
 
 @pytest.mark.parametrize("query", ["since=0001-01-01", "until=9999-12-31", "subject=%25", "actor=%3Cb%3E", "subject=_"])
 def test_odd_questions_have_answers(busy: Cast, query: str) -> None:
-    assert client_of(busy.carol).get(f"{ACTIVITY}?{query}").status_code == 200
+    assert browser_of(busy.carol).get(f"{ACTIVITY}?{query}").status_code == 200
 
 
 def test_the_twin_is_asked_the_same(busy: Cast) -> None:
-    client = client_of(busy.carol)
+    client = browser_of(busy.carol)
     page = client.get(f"{ACTIVITY}?action=alias.&actor=carol&since=2001-01-01")
     twin = client.get(page.context["twin"], headers={"accept": "application/json"})
     assert [one["action"] for one in twin.json()["results"]] == ["alias.moved"]
@@ -126,7 +126,7 @@ def test_pages_lead_through_a_long_log(busy: Cast) -> None:
         events.record(
             actor=busy.bob, action="metrics.logged", project=busy.project, subject=f"vision/classifier v{number}"
         )
-    client = client_of(busy.carol)
+    client = browser_of(busy.carol)
     first = client.get(f"{ACTIVITY}?action=metrics.logged")
     second = client.get(ACTIVITY + first.context["page"].older)
     assert [len(page.context["page"].rows) for page in (first, second)] == [50, 10]
@@ -135,7 +135,7 @@ def test_pages_lead_through_a_long_log(busy: Cast) -> None:
 
 
 def test_many_lines_take_no_more_queries(busy: Cast) -> None:
-    client = client_of(busy.carol)
+    client = browser_of(busy.carol)
     few = queries_of(client, ACTIVITY)
     for number in range(60):
         actor = (busy.alice, busy.bob, busy.carol)[number % 3]
@@ -147,7 +147,7 @@ def test_many_lines_take_no_more_queries(busy: Cast) -> None:
 
 def test_lines_of_a_renamed_project_lead_to_what_it_is_called_now(busy: Cast) -> None:
     update_project(actor=busy.alice, project=busy.project, name="eyes")
-    page = client_of(busy.carol).get("/eyes/-/activity/").content.decode()
+    page = browser_of(busy.carol).get("/eyes/-/activity/").content.decode()
     assert '<a href="/eyes/classifier/versions/2/">' in page
     assert "renamed it from vision to eyes" in page
 
@@ -158,7 +158,7 @@ def test_what_nobody_did_is_the_servers(busy: Cast) -> None:
     events.record(
         actor=None, action="version.trashed", project=busy.project, subject="vision/classifier v1", after=after
     )
-    page = text_of(client_of(busy.carol).get(ACTIVITY))
+    page = text_of(browser_of(busy.carol).get(ACTIVITY))
     assert (
         "the server put classifier v1 into the trash until 2026-12-05, by the rule to keep the newest 2 versions"
         in page
@@ -174,7 +174,7 @@ def test_a_line_as_strange_as_the_log_can_hold_is_shown(busy: Cast) -> None:
     }
     for action in ("moon.landed", "alias.moved", "version.trashed", "member.role_set", "x"):
         events.record(actor=None, action=action, project=busy.project, subject="<i>'\"", before=strange, after=strange)
-    answer = client_of(busy.carol).get(ACTIVITY)
+    answer = browser_of(busy.carol).get(ACTIVITY)
     assert answer.status_code == 200
     assert b"<script>alert" not in answer.content
     assert b"<i>" not in answer.content

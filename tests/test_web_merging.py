@@ -20,8 +20,9 @@ from registry.storage import delete_blob
 from registry.web.merging import MOST_CONFLICTS
 from tests.cast import Cast, publish
 from tests.matchers import nothing_left_behind
+from tests.reading import browser_of
 from tests.test_merging import BASE, files_of, forked, on, plain
-from tests.test_web_refs import signed_in, text_of
+from tests.test_web_refs import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +48,7 @@ def seen(response: Any) -> dict[str, str]:
 
 def sent(user: Any, address: str = ASKED, **picks: str) -> Any:
     """Look at the page, and send its form."""
-    client = signed_in(user)
+    client = browser_of(user)
     return client.post(address, seen(client.get(address)) | picks, follow=True)
 
 
@@ -55,7 +56,7 @@ def sent(user: Any, address: str = ASKED, **picks: str) -> Any:
 
 
 def test_page_asks_what_is_merged_into_what(cast: Cast, torn: RegisteredModel) -> None:
-    page = signed_in(cast.bob).get(URL)
+    page = browser_of(cast.bob).get(URL)
     assert page.status_code == 200
     assert 'name="target" value="main"' in page.content.decode()
     assert '<option value="wider">' in page.content.decode()
@@ -64,7 +65,7 @@ def test_page_asks_what_is_merged_into_what(cast: Cast, torn: RegisteredModel) -
 
 def test_conflicts_are_shown_with_both_sides_before_anything_is_written(cast: Cast, torn: RegisteredModel) -> None:
     with nothing_left_behind(but=(Event,)):
-        page = signed_in(cast.bob).get(ASKED)
+        page = browser_of(cast.bob).get(ASKED)
     said = text_of(page)
     assert "2 conflicts" in said
     assert "wider at v2" in said
@@ -79,7 +80,7 @@ def test_conflicts_are_shown_with_both_sides_before_anything_is_written(cast: Ca
 
 def test_side_that_deleted_a_file_or_made_it_a_directory_is_told(cast: Cast) -> None:
     forked(cast, {"a/x": b"11", "b": b"file"}, {"b/z": b"33"}, source_removes=("b",), target_removes=("a/x",))
-    said = text_of(signed_in(cast.bob).get(ASKED))
+    said = text_of(browser_of(cast.bob).get(ASKED))
     assert "as in main deleted there" in said
     assert "as in main a directory of 1 file, 2 bytes" in said
     assert "as in wider 4 bytes" in said
@@ -87,7 +88,7 @@ def test_side_that_deleted_a_file_or_made_it_a_directory_is_told(cast: Cast) -> 
 
 def test_merge_without_conflicts_makes_a_version_with_the_message_of_the_form(cast: Cast) -> None:
     model = forked(cast, {"a/x": b"11", "a/new": b"4"}, {"b/z": b"33"}, target_removes=("README.md",))
-    page = signed_in(cast.bob).get(ASKED)
+    page = browser_of(cast.bob).get(ASKED)
     assert "No conflicts" in text_of(page)
     assert "\nMerge wider into main</textarea>" in page.content.decode()
     done = sent(cast.bob, message="Take the wider layers\r\n\r\nBoth.")
@@ -107,13 +108,13 @@ def test_branch_that_can_move_forward_does_so_without_a_new_version(cast: Cast) 
     model = cast.model()
     publish(cast.bob, model, BASE)
     on(cast, model, "wider", {"a/x": b"11"})
-    said = text_of(signed_in(cast.bob).get(ASKED))
+    said = text_of(browser_of(cast.bob).get(ASKED))
     assert "Moves forward" in said
     assert "no new version is made" in said
     assert "1 file changed" in said
     assert "“main” moved forward to v2." in text_of(sent(cast.bob))
     assert (head(model).number, model.versions.count()) == (2, 2)
-    said = text_of(signed_in(cast.bob).get(ASKED))
+    said = text_of(browser_of(cast.bob).get(ASKED))
     assert "Nothing to do" in said
     assert "Merge into" not in said
 
@@ -122,7 +123,7 @@ def test_histories_without_a_common_version_are_told_apart(cast: Cast) -> None:
     model = cast.model()
     publish(cast.bob, model, BASE, branch="wider")
     assert not Version.objects.filter(refs__name="main").exists()
-    response = signed_in(cast.bob).get(ASKED)
+    response = browser_of(cast.bob).get(ASKED)
     assert response.status_code == 400
     assert "has no branch “main”" in text_of(response)
 
@@ -166,7 +167,7 @@ def test_thousands_of_conflicts_stay_bounded_and_can_still_be_merged(cast: Cast)
     names = [f"f/{number:04}" for number in range(MOST_LISTED + 5)]
     both = [dict.fromkeys(names, content) for content in (b"0", b"1", b"2")]
     model = forked(cast, both[1], both[2], base=both[0])
-    client = signed_in(cast.bob)
+    client = browser_of(cast.bob)
     with CaptureQueriesContext(connection) as captured:
         page = client.get(ASKED)
     assert len(captured) < 40
@@ -179,7 +180,7 @@ def test_thousands_of_conflicts_stay_bounded_and_can_still_be_merged(cast: Cast)
 
 def test_number_of_queries_is_the_same_for_few_and_many_conflicts(cast: Cast, torn: RegisteredModel) -> None:
     def queries() -> int:
-        client = signed_in(cast.bob)
+        client = browser_of(cast.bob)
         client.get(ASKED)  # the first time leaves a line in the audit log
         with CaptureQueriesContext(connection) as captured:
             client.get(ASKED)
@@ -189,14 +190,14 @@ def test_number_of_queries_is_the_same_for_few_and_many_conflicts(cast: Cast, to
     many = {f"a/{number}": b"%d" % number for number in range(20)}
     on(cast, torn, "wider", many)
     on(cast, torn, "main", {name: content + b"!" for name, content in many.items()})
-    assert "22 conflicts" in text_of(signed_in(cast.bob).get(ASKED))
+    assert "22 conflicts" in text_of(browser_of(cast.bob).get(ASKED))
     assert queries() == few
 
 
 def test_small_texts_are_compared_on_the_page_and_that_is_told(cast: Cast) -> None:
     ours, theirs = b"lr: 1\nlayers: <3>\n", b"lr: 2\nlayers: <3>\n"
     forked(cast, {"t": ours, "u": b"\0\1", "v": b"x" * 20_000}, {"t": theirs, "u": b"\0\2", "v": b"y"})
-    page = signed_in(cast.dave).get(ASKED).content.decode()
+    page = browser_of(cast.dave).get(ASKED).content.decode()
     lines = re.findall(r'<span class="(went|came|place|)">([^<]*)\n</span>', page)
     assert lines == [("place", "@@ -1,2 +1,2 @@"), ("went", "-lr: 2"), ("came", "+lr: 1"), ("", " layers: &lt;3&gt;")]
     told = Event.objects.filter(action="version.downloaded", actor=cast.dave).values_list("subject", flat=True)
@@ -205,7 +206,7 @@ def test_small_texts_are_compared_on_the_page_and_that_is_told(cast: Cast) -> No
 
 def test_conflict_whose_bytes_are_lost_can_still_be_decided(cast: Cast, torn: RegisteredModel) -> None:
     delete_blob(hashlib.sha256(b"ours").hexdigest())
-    page = signed_in(cast.bob).get(ASKED)
+    page = browser_of(cast.bob).get(ASKED)
     assert "2 conflicts" in text_of(page)
     assert 'class="difference"' not in page.content.decode()
 
@@ -214,7 +215,7 @@ def test_conflict_whose_bytes_are_lost_can_still_be_decided(cast: Cast, torn: Re
 
 
 def test_branch_that_moved_on_is_shown_as_it_is_now(cast: Cast, torn: RegisteredModel) -> None:
-    client = signed_in(cast.bob)
+    client = browser_of(cast.bob)
     looked_at = seen(client.get(ASKED))
     on(cast, torn, "main", {"c": b"came in between"})
     response = client.post(ASKED, looked_at | {"resolve:a/x": "source", "others": "target"})
@@ -226,7 +227,7 @@ def test_branch_that_moved_on_is_shown_as_it_is_now(cast: Cast, torn: Registered
 
 
 def test_source_that_moved_on_is_shown_as_it_is_now(cast: Cast, torn: RegisteredModel) -> None:
-    client = signed_in(cast.bob)
+    client = browser_of(cast.bob)
     looked_at = seen(client.get(ASKED))
     on(cast, torn, "wider", {"c": b"came in between"})
     response = client.post(ASKED, looked_at | {"others": "target"})
@@ -254,11 +255,11 @@ def test_preview_and_merge_do_not_differ(cast: Cast, torn: RegisteredModel) -> N
 
 
 def test_viewer_sees_what_would_come_and_no_form(cast: Cast, torn: RegisteredModel) -> None:
-    page = signed_in(cast.dave).get(ASKED)
+    page = browser_of(cast.dave).get(ASKED)
     assert "2 conflicts" in text_of(page)
     assert 'type="radio"' not in page.content.decode()
     assert page.content.decode().count('method="post"') == 1  # the one to sign out
-    response = signed_in(cast.dave).post(ASKED, seen(signed_in(cast.bob).get(ASKED)) | {"others": "source"})
+    response = browser_of(cast.dave).post(ASKED, seen(browser_of(cast.bob).get(ASKED)) | {"others": "source"})
     assert response.status_code == 403
     assert "it takes the role contributor" in text_of(response)
     assert head(torn).number == 3
@@ -266,11 +267,11 @@ def test_viewer_sees_what_would_come_and_no_form(cast: Cast, torn: RegisteredMod
 
 def test_protected_branch_says_so_before_a_contributor_tries(cast: Cast, torn: RegisteredModel) -> None:
     set_ref(actor=cast.carol, model=torn, move=Move("branch", "main", protected=True))
-    page = signed_in(cast.bob).get(ASKED)
+    page = browser_of(cast.bob).get(ASKED)
     assert "“main” is protected: it takes the role maintainer" in text_of(page)
     assert 'type="radio"' not in page.content.decode()
     fields = {"seen_source": "2", "seen_target": "3", "others": "source"}
-    assert signed_in(cast.bob).post(ASKED, fields).status_code == 403
+    assert browser_of(cast.bob).post(ASKED, fields).status_code == 403
     assert sent(cast.carol, others="source").status_code == 200
     assert head(torn).number == 4
 
@@ -291,7 +292,7 @@ def test_protected_branch_says_so_before_a_contributor_tries(cast: Cast, torn: R
 def test_what_cannot_be_merged_is_told_beside_the_fields(
     cast: Cast, torn: RegisteredModel, query: str, said: str
 ) -> None:
-    response = signed_in(cast.bob).get(f"{URL}?{query}")
+    response = browser_of(cast.bob).get(f"{URL}?{query}")
     assert response.status_code == 400
     assert said in text_of(response)
     assert b"<script>alert" not in response.content
@@ -301,10 +302,10 @@ def test_what_cannot_be_merged_is_told_beside_the_fields(
 def test_paths_and_messages_are_text(cast: Cast) -> None:
     hostile = "<img src=x onerror=alert(1)>\"'&.txt"
     forked(cast, {hostile: b"1"}, {hostile: b"2"}, base={hostile: b"0"})
-    page = signed_in(cast.bob).get(ASKED).content.decode()
+    page = browser_of(cast.bob).get(ASKED).content.decode()
     assert "<img src=x" not in page
     sent(cast.bob, **{f"resolve:{hostile}": "source"}, message="<script>alert(1)</script>")
-    page = signed_in(cast.bob).get("/vision/classifier/merge/?source=main&target=wider").content.decode()
+    page = browser_of(cast.bob).get("/vision/classifier/merge/?source=main&target=wider").content.decode()
     assert "<script>alert" not in page
     assert html.escape("<script>alert(1)</script>") in page
 
@@ -321,8 +322,8 @@ def test_paths_and_messages_are_text(cast: Cast) -> None:
     ],
 )
 def test_forms_that_no_page_sends_are_refused(cast: Cast, torn: RegisteredModel, fields: dict[str, str]) -> None:
-    assert signed_in(cast.bob).post(ASKED, fields).status_code in (400, 409)
-    assert signed_in(cast.bob).post(URL, fields).status_code == 400
+    assert browser_of(cast.bob).post(ASKED, fields).status_code in (400, 409)
+    assert browser_of(cast.bob).post(URL, fields).status_code == 400
     assert head(torn).number == 3
 
 

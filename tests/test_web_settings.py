@@ -12,8 +12,8 @@ from registry.services import retention, trash
 from registry.services.projects import create_project
 from registry.services.registered_models import create_model
 from tests.cast import Cast, publish
+from tests.reading import browser_of, text_of
 from tests.test_web_members import messages_of, queries_of
-from tests.test_web_refusals import client_of, text_of
 
 pytestmark = pytest.mark.django_db
 PROJECT, MODEL = "/vision/-/settings/", "/vision/classifier/settings/"
@@ -32,7 +32,7 @@ def model(cast: Cast) -> RegisteredModel:
 
 
 def test_maintainers_change_the_description_alone(cast: Cast) -> None:
-    client = client_of(cast.carol)
+    client = browser_of(cast.carol)
     page = client.get(PROJECT).content.decode()
     assert "Who sees it" not in page
     assert "Delete the project" not in page
@@ -44,7 +44,7 @@ def test_maintainers_change_the_description_alone(cast: Cast) -> None:
 
 
 def test_a_description_may_be_taken_away(cast: Cast) -> None:
-    client = client_of(cast.carol)
+    client = browser_of(cast.carol)
     client.post(PROJECT, {"description": "x"})
     client.post(PROJECT, {"description": ""})
     cast.project.refresh_from_db()
@@ -53,22 +53,22 @@ def test_a_description_may_be_taken_away(cast: Cast) -> None:
 
 @pytest.mark.parametrize("said", ["x" * 10_000, "a\0b"])
 def test_a_description_that_cannot_be_kept_is_said_so(cast: Cast, said: str) -> None:
-    answer = client_of(cast.carol).post(PROJECT, {"description": said})
+    answer = browser_of(cast.carol).post(PROJECT, {"description": said})
     assert answer.status_code == 400
     assert 'aria-invalid="true"' in answer.content.decode()
 
 
 def test_owners_open_a_project(cast: Cast) -> None:
-    answer = client_of(cast.alice).post(f"{PROJECT}visibility/", {"visibility": "internal"}, follow=True)
+    answer = browser_of(cast.alice).post(f"{PROJECT}visibility/", {"visibility": "internal"}, follow=True)
     assert messages_of(answer) == ["vision is internal now."]
-    assert client_of(cast.charlie).get("/vision/").status_code == 200
-    assert client_of(cast.alice).post(f"{PROJECT}visibility/", {"visibility": "secret"}).status_code == 400
+    assert browser_of(cast.charlie).get("/vision/").status_code == 200
+    assert browser_of(cast.alice).post(f"{PROJECT}visibility/", {"visibility": "secret"}).status_code == 400
 
 
 def test_a_renamed_project_is_found_by_both_names(cast: Cast) -> None:
-    answer = client_of(cast.alice).post(f"{PROJECT}rename/", {"name": "eyes"}, follow=True)
+    answer = browser_of(cast.alice).post(f"{PROJECT}rename/", {"name": "eyes"}, follow=True)
     assert answer.redirect_chain == [("/eyes/-/settings/", 302)]
-    assert client_of(cast.alice).get(PROJECT)["Location"] == "/eyes/-/settings/"
+    assert browser_of(cast.alice).get(PROJECT)["Location"] == "/eyes/-/settings/"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_renamed_project_is_found_by_both_names(cast: Cast) -> None:
     ],
 )
 def test_a_name_that_cannot_be_is_said_beside_its_field(cast: Cast, name: str, words: str) -> None:
-    answer = client_of(cast.alice).post(f"{PROJECT}rename/", {"name": name})
+    answer = browser_of(cast.alice).post(f"{PROJECT}rename/", {"name": name})
     assert answer.status_code == 400
     assert words.replace("’", "'") in html.unescape(answer.content.decode()).replace("’", "'")
     cast.project.refresh_from_db()
@@ -91,7 +91,7 @@ def test_a_name_that_cannot_be_is_said_beside_its_field(cast: Cast, name: str, w
 
 
 def test_a_personal_project_is_neither_renamed_nor_deleted(cast: Cast) -> None:
-    client = client_of(cast.bob)
+    client = browser_of(cast.bob)
     page = client.get("/bob/-/settings/").content.decode()
     assert "cannot be renamed" in page
     assert "goes with its user" in page
@@ -101,20 +101,20 @@ def test_a_personal_project_is_neither_renamed_nor_deleted(cast: Cast) -> None:
 
 @pytest.mark.parametrize("typed", ["", "Vision", "vision ok", "x" * 10_000])
 def test_a_project_is_not_deleted_by_another_name(cast: Cast, typed: str) -> None:
-    answer = client_of(cast.alice).post(f"{PROJECT}delete/", {"sure-name": typed})
+    answer = browser_of(cast.alice).post(f"{PROJECT}delete/", {"sure-name": typed})
     assert answer.status_code == 400
     assert '<details class="ask" open>' in answer.content.decode()
     assert not Project.objects.in_trash().exists()
 
 
 def test_a_project_is_deleted_and_taken_back(cast: Cast, model: RegisteredModel) -> None:
-    alice = client_of(cast.alice)
+    alice = browser_of(cast.alice)
     answer = alice.post(f"{PROJECT}delete/", {"sure-name": "vision"}, follow=True)
     assert answer.redirect_chain == [("/trash/", 302)]
     assert "vision deleted by alice just now, to be taken back until" in text_of(answer)
     assert alice.get("/vision/").status_code == 404
-    assert "Nothing in the trash" in text_of(client_of(cast.carol).get("/trash/"))
-    assert client_of(cast.carol).post("/trash/vision/undelete/").status_code == 404
+    assert "Nothing in the trash" in text_of(browser_of(cast.carol).get("/trash/"))
+    assert browser_of(cast.carol).post("/trash/vision/undelete/").status_code == 404
     answer = alice.post("/trash/vision/undelete/", follow=True)
     assert answer.redirect_chain == [("/vision/", 302)]
     assert alice.get("/vision/classifier/").status_code == 200
@@ -125,7 +125,7 @@ def test_a_project_is_deleted_and_taken_back(cast: Cast, model: RegisteredModel)
 def test_days_in_the_trash_are_those_of_the_setting(cast: Cast, settings) -> None:
     settings.TRASH_LIFETIME = timedelta(days=3)
     for address in (PROJECT, "/trash/", "/vision/-/trash/"):
-        assert "for 3 days" in text_of(client_of(cast.alice).get(address))
+        assert "for 3 days" in text_of(browser_of(cast.alice).get(address))
 
 
 # --- A model
@@ -134,7 +134,7 @@ def test_days_in_the_trash_are_those_of_the_setting(cast: Cast, settings) -> Non
 def test_a_model_is_described_and_sorted(cast: Cast, model: RegisteredModel) -> None:
     publish(cast.bob, model, {"a": b"4"}, branch="next")
     said = {"description": "Letters", "kind": "dataset", "default_branch": "next"}
-    answer = client_of(cast.carol).post(MODEL, said, follow=True)
+    answer = browser_of(cast.carol).post(MODEL, said, follow=True)
     assert messages_of(answer) == ["Saved."]
     model.refresh_from_db()
     assert {name: getattr(model, name) for name in said} == said
@@ -146,28 +146,28 @@ def test_a_model_is_described_and_sorted(cast: Cast, model: RegisteredModel) -> 
 )
 def test_what_a_model_cannot_be_is_refused(cast: Cast, model: RegisteredModel, wrong: dict[str, str]) -> None:
     said = {"description": "", "kind": "model", "default_branch": "main"} | wrong
-    assert client_of(cast.carol).post(MODEL, said).status_code == 400
+    assert browser_of(cast.carol).post(MODEL, said).status_code == 400
     model.refresh_from_db()
     assert (model.kind, model.default_branch, model.description) == ("model", "main", "")
 
 
 def test_a_renamed_model_is_found_by_both_names(cast: Cast, model: RegisteredModel) -> None:
-    answer = client_of(cast.carol).post(f"{MODEL}rename/", {"name": "Reader"}, follow=True)
+    answer = browser_of(cast.carol).post(f"{MODEL}rename/", {"name": "Reader"}, follow=True)
     assert answer.redirect_chain == [("/vision/Reader/settings/", 302)]
-    assert client_of(cast.carol).get(MODEL)["Location"] == "/vision/Reader/settings/"
+    assert browser_of(cast.carol).get(MODEL)["Location"] == "/vision/Reader/settings/"
     create_model(actor=cast.carol, project=cast.project, name="other")
-    answer = client_of(cast.carol).post("/vision/Reader/settings/rename/", {"name": "OTHER"})
+    answer = browser_of(cast.carol).post("/vision/Reader/settings/rename/", {"name": "OTHER"})
     assert "vision has a model of the name “OTHER”" in text_of(answer)
 
 
 def test_a_model_is_deleted_and_taken_back(cast: Cast, model: RegisteredModel) -> None:
-    carol = client_of(cast.carol)
+    carol = browser_of(cast.carol)
     assert carol.post(f"{MODEL}delete/", {"sure-name": "vision"}).status_code == 400
     answer = carol.post(f"{MODEL}delete/", {"sure-name": "classifier"}, follow=True)
     assert answer.redirect_chain == [("/vision/-/trash/", 302)]
     assert "classifier deleted by carol just now" in text_of(answer)
     assert carol.get("/vision/classifier/").status_code == 404
-    assert client_of(cast.bob).post("/vision/-/trash/classifier/undelete/").status_code == 404
+    assert browser_of(cast.bob).post("/vision/-/trash/classifier/undelete/").status_code == 404
     answer = carol.post("/vision/-/trash/classifier/undelete/", follow=True)
     assert answer.redirect_chain == [("/vision/classifier/", 302)]
     assert messages_of(answer) == ["vision/classifier is back, as it was."]
@@ -176,14 +176,14 @@ def test_a_model_is_deleted_and_taken_back(cast: Cast, model: RegisteredModel) -
 def test_a_purged_model_does_not_come_back(cast: Cast, model: RegisteredModel, settings) -> None:
     trash.delete(actor=cast.carol, row=model)
     RegisteredModel.objects.update(purged_at="2026-01-01T00:00:00Z")
-    answer = client_of(cast.carol).post("/vision/-/trash/classifier/undelete/")
+    answer = browser_of(cast.carol).post("/vision/-/trash/classifier/undelete/")
     assert answer.status_code == 410
     assert "was purged on 2026-01-01" in text_of(answer)
 
 
 def test_a_version_is_taken_back(cast: Cast, model: RegisteredModel) -> None:
     trash.delete(actor=cast.carol, row=Version.objects.get(number=2))
-    carol = client_of(cast.carol)
+    carol = browser_of(cast.carol)
     assert "v2 version 2" in text_of(carol.get("/vision/classifier/trash/"))
     answer = carol.post("/vision/classifier/trash/2/undelete/", follow=True)
     assert messages_of(answer) == ["vision/classifier v2 is back, as it was."]
@@ -194,7 +194,7 @@ def test_a_version_is_taken_back(cast: Cast, model: RegisteredModel) -> None:
 def test_many_deleted_versions_take_no_more_queries(cast: Cast, model: RegisteredModel) -> None:
     address = "/vision/classifier/trash/"
     trash.delete(actor=cast.carol, row=Version.objects.get(number=1))
-    few = queries_of(client := client_of(cast.carol), address)
+    few = queries_of(client := browser_of(cast.carol), address)
     for number in range(4, 12):
         publish(cast.bob, model, {"a": str(number).encode()})
     for version in Version.objects.filter(number__range=(2, 10)):
@@ -203,7 +203,7 @@ def test_many_deleted_versions_take_no_more_queries(cast: Cast, model: Registere
 
 
 def test_many_deleted_projects_take_no_more_queries(cast: Cast) -> None:
-    client = client_of(cast.alice)
+    client = browser_of(cast.alice)
     few = None
     for number in range(6):
         trash.delete(actor=cast.alice, row=create_project(actor=cast.alice, name=f"old-{number}"))
@@ -215,7 +215,7 @@ def test_many_deleted_projects_take_no_more_queries(cast: Cast) -> None:
 
 
 def test_a_rule_is_looked_at_before_it_is_set(cast: Cast, model: RegisteredModel) -> None:
-    carol = client_of(cast.carol)
+    carol = browser_of(cast.carol)
     answer = carol.get(f"{MODEL}retention/?keep_last=1&keep_days=")
     assert "Keep the newest 1 version?" in text_of(answer)
     assert "2 versions with files of 2 bytes" in text_of(answer)
@@ -236,7 +236,7 @@ def test_a_rule_is_looked_at_before_it_is_set(cast: Cast, model: RegisteredModel
 def test_versions_that_a_rule_deleted_say_so(cast: Cast, model: RegisteredModel) -> None:
     retention.set_rule(actor=cast.carol, model=model, keep_last=1, keep_days=None)
     retention.apply_rules()
-    page = text_of(client_of(cast.carol).get("/vision/classifier/trash/"))
+    page = text_of(browser_of(cast.carol).get("/vision/classifier/trash/"))
     assert page.count("deleted by the retention rule") == 2
 
 
@@ -246,7 +246,7 @@ def test_versions_that_a_rule_deleted_say_so(cast: Cast, model: RegisteredModel)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_rule_that_makes_no_sense_is_refused(cast: Cast, model: RegisteredModel, query: str, method: str) -> None:
     said = dict([query.split("=")]) if query else {}
-    answer = getattr(client_of(cast.carol), method)(f"{MODEL}retention/", said)
+    answer = getattr(browser_of(cast.carol), method)(f"{MODEL}retention/", said)
     assert answer.status_code == 400
     assert "How long versions are kept" in text_of(answer)
     assert not RetentionRule.objects.exists()

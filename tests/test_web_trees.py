@@ -8,7 +8,8 @@ import pytest
 
 from registry.services import trash
 from tests.cast import Cast, publish
-from tests.test_web_model import EVIL, client_of, text_of
+from tests.reading import browser_of, text_of
+from tests.test_web_model import EVIL
 
 pytestmark = pytest.mark.django_db
 TREE = "/vision/classifier/versions/main/tree/"
@@ -29,7 +30,7 @@ def there(cast: Cast) -> Cast:
 
 
 def get(user, path: str = "", status: int = 200):
-    response = client_of(user).get(TREE + path)
+    response = browser_of(user).get(TREE + path)
     assert response.status_code == status
     return response
 
@@ -75,7 +76,7 @@ def test_a_path_that_is_not_there_says_where_to_go(there, path: str) -> None:
 
 
 def test_a_path_of_another_version_leads_there(there) -> None:
-    response = client_of(there.dave).get("/vision/classifier/versions/1/tree/z/b/d.txt")
+    response = browser_of(there.dave).get("/vision/classifier/versions/1/tree/z/b/d.txt")
     assert response.status_code == 404
     assert 'href="/vision/classifier/versions/2/tree/z/b/d.txt"' in response.content.decode()
 
@@ -121,7 +122,7 @@ def test_as_many_queries_for_many_entries_as_for_few(many, django_assert_num_que
     model = many.project.models.get()
     for number in range(5):
         publish(many.alice, model, {"e/1": b"", "e/README.md": b"# E", f"d/00{number}": b"changed"})
-    client = client_of(many.dave)
+    client = browser_of(many.dave)
     client.get(f"{TREE}d")
     for path in ("d", "e"):
         with django_assert_num_queries(QUERIES):
