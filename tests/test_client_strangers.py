@@ -488,7 +488,7 @@ def test_a_server_that_is_not_lmvp_is_named_so(server, client, answer):
         (413, errors.ValidationFailed),
         (429, errors.Throttled),
         (500, errors.ServerError),
-        (507, errors.ServerError),
+        (507, errors.StorageFull),
     ],
 )
 def test_every_refusal_is_its_type(server, client, status, kind):
@@ -496,6 +496,23 @@ def test_every_refusal_is_its_type(server, client, status, kind):
     with pytest.raises(kind, match=r"Do this\.") as caught:
         client.whoami()
     assert (caught.value.code, caught.value.status, caught.value.fields) == ("some_code", status, {"a": 1})
+
+
+def test_a_quota_that_is_used_up_is_told_with_its_figures(server, client):
+    said = "The project digits may hold 2.0 KB and holds 1.0 KB; this takes 1.5 KB more. Delete old versions, or ask ada for more."
+    server.routes["GET", "/auth/me/"] = refuses(507, "quota_exceeded", said, limit=2048, used=1024, wanted=1536)
+    with pytest.raises(errors.QuotaExceeded, match="or ask ada for more") as caught:
+        client.whoami()
+    assert (caught.value.limit, caught.value.used, caught.value.wanted) == (2048, 1024, 1536)
+    assert isinstance(caught.value, errors.StorageFull)
+    assert len(server.seen) == 1, "more tries would find no more room"
+
+
+def test_a_quota_without_figures_is_still_one(server, client):
+    server.routes["GET", "/auth/me/"] = refuses(507, "quota_exceeded", "No more.")
+    with pytest.raises(errors.QuotaExceeded) as caught:
+        client.whoami()
+    assert (caught.value.limit, caught.value.used, caught.value.wanted) == (0, 0, 0)
 
 
 def test_a_failing_proxy_is_a_server_error_with_a_next_step(server, client):

@@ -250,7 +250,8 @@ class _Hashed:
 
 
 def _is_part(response: Response) -> bool:
-    return response.status_code == 206
+    """Some stores say 200 to a range too, and tell only by this header that it is one."""
+    return response.status_code == 206 or "Content-Range" in response.headers
 
 
 def _without(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:

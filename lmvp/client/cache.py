@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from lmvp.client import files, locks
+from lmvp.client import files, locks, windows_names
 
 READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
@@ -61,7 +61,9 @@ class Cache:
             whole.replace(blob)
 
     def snapshot(self, project: str, model: str, digest: str) -> Path:
-        return files.inside(self.root / "snapshots", f"{project}/{model}/{digest}")
+        # No name of a project or model begins with “_”: one that is a device on Windows stands there beside it.
+        names = [f"_{name}" if windows_names.is_device(name) else name for name in (project, model)]
+        return files.inside(self.root / "snapshots", "/".join([*names, digest]))
 
     def link(self, sha256: str, target: Path) -> None:
         """Make the target the blob's content: a hard link, or a read-only copy where there are none.

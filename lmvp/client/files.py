@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmvp.client import windows_names
 from lmvp.client.errors import LocalFileError, ValidationFailed
 
 CHUNK = 1024 * 1024
@@ -130,8 +131,6 @@ def path_problem(path: str) -> str | None:
     plain = path.isascii() and path.isprintable()
     if "\\" in path or not (plain or all(unicodedata.category(character) != "Cc" for character in path)):
         return "has a backslash or a control character"
-    if os.name == "nt" and (":" in path or any(segment[-1] in " ." for segment in path.split("/"))):
-        return "is no path on Windows"
     return None
 
 
@@ -150,17 +149,24 @@ def inside(root: Path, path: str) -> Path:
 
 
 class Inside:
-    """A directory whose files a server names: none of them may leave it. Looks at each directory once."""
+    """A directory whose files a server names: none of them may leave it, nor become another one's on `windows`.
 
-    def __init__(self, root: Path) -> None:
+    Looks at each directory once.
+    """
+
+    def __init__(self, root: Path, *, windows: bool = os.name == "nt") -> None:
         self._root = root
+        self._windows = windows
         self._checked: set[str] = set()
+        self._given: dict[str, str] = {}
 
     def place(self, path: str) -> Path:
-        """Return root/path; ValidationFailed or LocalFileError when it would leave the root."""
+        """Return root/path; ValidationFailed or LocalFileError when it would leave the root, or cannot stand there."""
         problem = path_problem(path)
         if problem:
             raise ValidationFailed(f"The server sent the path {path!r}, which {problem}. Nothing was written for it.")
+        if self._windows:
+            self._check_on_windows(path)
         target = self._root / path
         directory = path.rpartition("/")[0]
         if directory not in self._checked:
@@ -168,6 +174,18 @@ class Inside:
                 raise LocalFileError(f"{target.parent} is a link out of {self._root}. Give another directory.")
             self._checked.add(directory)
         return target
+
+    def _check_on_windows(self, path: str) -> None:
+        problem = windows_names.problem(path)
+        twin = self._given.setdefault(windows_names.key(path), path)
+        if twin != path:
+            problem = f"it is the same file as “{twin}” there"
+        if problem:
+            raise LocalFileError(
+                f"“{path}” cannot be written on Windows: {problem}. Nothing was written. Read it by itself "
+                "(lmvp.read_file / `lmvp cat`), take all as one archive (lmvp.download_archive / `lmvp archive`), or download "
+                "the version on another system; for the next version, give the file another name."
+            )
 
 
 def hashed(path: str, source: Path, meter: Meter) -> LocalFile:

@@ -237,6 +237,7 @@ class ArtifactViewSet(FormRoom):
         query=FORM,
     )
     def create(self, request: Request) -> Response:
+        self.require_room(request)
         connections.release()  # a form may bring gigabytes
         recording = self.read(ArtifactInput).recording()
         made = artifacts.record_artifact(actor=request.user, recording=recording, arrived=self._arrived())
@@ -260,6 +261,7 @@ class ArtifactViewSet(FormRoom):
     def update(self, request: Request, artifact: str) -> Response:
         there = self.artifact()
         require(request.user, Action.RECORD_LINEAGE, there.project)
+        self.require_room(request, there.project)
         connections.release()
         recording = self.read(ReplacementInput).recording()
         changed = artifacts.replace_artifact(

@@ -19,7 +19,7 @@ from registry.models.lineage import MOST_LEVELS
 from registry.permissions import Action, require
 from registry.services import blobs, events, hierarchies
 from registry.services.projects import ensure_personal_project, find_project
-from registry.services.recordings import Keep, Recording, columns_of, hold, refuse_two_contents
+from registry.services.recordings import Keep, Recording, columns_of, hold, refuse_two_contents, require_room
 from registry.ulids import RANDOM_BYTES, ulid
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def record_artifact(*, actor: User, recording: Recording, arrived: Sequence[Inco
     columns = columns_of(actor, project, recording, arrived)
     with transaction.atomic():
         hierarchy = hierarchies.lock(hierarchy or hierarchies.default_hierarchy(actor=actor, project=project))
+        require_room(actor, project, columns)
         parent = _again(parent) if parent else None
         level = _level(hierarchy, parent)
         hold(columns)
@@ -65,6 +66,7 @@ def replace_artifact(
     with transaction.atomic():
         hierarchy = hierarchies.lock(artifact.hierarchy)
         artifact = _rows().get(pk=artifact.pk)
+        require_room(actor, artifact.project, columns)
         before = told(artifact)
         if recording.parent_id is not Keep.AS_IS:
             _move(artifact, hierarchy, _again(parent) if parent else None)

@@ -19,6 +19,7 @@ def test_the_notebook_is_kept_without_what_it_answered():
     assert [cell["outputs"] for cell in cells if cell["cell_type"] == "code"] == [[]] * 8
 
 
+@pytest.mark.models
 def test_the_notebook_runs_and_shows_tables_and_a_plot(alice, cast, tmp_path, monkeypatch):
     library("matplotlib"), library("ipykernel")
     nbformat, nbclient = library("nbformat"), library("nbclient")

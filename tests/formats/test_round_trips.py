@@ -32,6 +32,7 @@ def network(torch):
     return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
 
 
+@pytest.mark.models
 def test_a_pytorch_module_comes_back_into_a_module_and_predicts_the_same(fetched):
     torch = library("torch")
     trained, rows = network(torch), torch.from_numpy(ROWS)
@@ -149,6 +150,7 @@ def test_arrays_that_safetensors_cannot_hold_are_kept_as_npz(fetched):
 # --- scikit-learn
 
 
+@pytest.mark.models
 def test_a_scikit_learn_pipeline_comes_back_from_skops_and_predicts_the_same(fetched):
     library("sklearn")
     library("skops")
@@ -194,6 +196,7 @@ def test_types_that_skops_does_not_know_are_trusted_by_name(fetched):
     assert np.array_equal(local.load(trusted=True).transform(ROWS), ROWS * 2)
 
 
+@pytest.mark.models
 def test_without_skops_an_estimator_is_a_joblib_file_that_must_be_trusted(fetched, monkeypatch):
     library("sklearn")
     from sklearn.linear_model import LogisticRegression
@@ -281,6 +284,7 @@ def onnx_model(onnx):
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
 
 
+@pytest.mark.models
 def test_an_onnx_model_comes_back_and_predicts_the_same(fetched):
     onnx, runtime = library("onnx"), library("onnxruntime")
     model = onnx_model(onnx)

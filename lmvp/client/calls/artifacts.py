@@ -9,13 +9,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
-from lmvp.client import bodies, contents, sending
+from lmvp.client import bodies, contents, formats, sending
 from lmvp.client.calls.connection import Connected, given, project_path
 from lmvp.client.contents import Form
-from lmvp.client.errors import NotFound
+from lmvp.client.errors import NotFound, ValidationFailed
+from lmvp.client.formats import Record, Trusted
 from lmvp.client.http import path_of
 from lmvp.client.publication import Source, source_name
-from lmvp.client.results.artifacts import Artifact, Hierarchy
+from lmvp.client.results.artifacts import Artifact, Hierarchy, Loadable
 
 Node = Artifact | str
 
@@ -63,7 +64,7 @@ class Artifacts(Connected):
         for item in self._items(asked):
             if limit is not None and len(found) >= limit:
                 break
-            found.append(self._read(Artifact, item))
+            found.append(self._read(Loadable(self), item))
         return found
 
     def _items(self, asked: dict[str, Any]) -> Iterator[Any]:
@@ -77,12 +78,12 @@ class Artifacts(Connected):
 
     def artifact(self, artifact: Node) -> Artifact:
         """Return one artifact, with the label of its level."""
-        return self._ask(Artifact, "GET", _path(artifact, "$expand"))
+        return self._ask(Loadable(self), "GET", _path(artifact, "$expand"))
 
     def artifact_tree(self, artifact: Node, *, max_depth: int | None = None) -> Artifact:
         """Return an artifact with its `children`, and theirs. `print(….tree())` draws it."""
         body = {"root_id": _id(artifact), **given(max_depth=max_depth)}
-        return self._ask(Artifact, "POST", f"{path_of('artifacts')}$tree/", body, repeatable=True)
+        return self._ask(Loadable(self), "POST", f"{path_of('artifacts')}$tree/", body, repeatable=True)
 
     def artifact_metadata(self, artifact: Node) -> Any:
         """Return what stands in `data.metadata`; {} where nothing does."""
@@ -102,7 +103,8 @@ class Artifacts(Connected):
     ) -> Artifact:
         """Record an artifact: below a `parent`, else a root of a project and hierarchy.
 
-        `content` is a path, bytes, a data frame of pandas or Polars, or a value of JSON; `version` what it stands for.
+        `content` is a path, bytes, an object whose format is known (a data frame, a NumPy array, a scikit-learn estimator
+        …), or a value of JSON; `version` what it stands for.
         """
         owner = self.artifact(parent).project if parent else self._owner(project)
         body: dict[str, Any] = {"data": dict(data), **given(parent_id=_id(parent), hierarchy=hierarchy)}
@@ -111,7 +113,7 @@ class Artifacts(Connected):
         if content is not None:
             body["content"] = self._sent(owner, content, content_type, progress)
         with self._names.explained_in(owner):
-            return self._ask(Artifact, "POST", path_of("artifacts"), body)
+            return self._ask(Loadable(self), "POST", path_of("artifacts"), body)
 
     def update_artifact(
         self,
@@ -133,7 +135,7 @@ class Artifacts(Connected):
             body["version"] = source_name(version) if version else None
         if content is not AS_IT_IS:
             body["content"] = None if content is None else self._sent(there.project, content, content_type, progress)
-        return self._ask(Artifact, "PUT", _path(there), body)
+        return self._ask(Loadable(self), "PUT", _path(there), body)
 
     def delete_artifact(self, artifact: Node) -> None:
         """Delete an artifact for good. InUse while others stand below it."""
@@ -141,28 +143,38 @@ class Artifacts(Connected):
 
     def _sent(self, project: str, content: Any, content_type: str | None, progress: bool | None) -> dict[str, str]:
         """Send the bytes, where the server has not got them, and return what names them."""
-        out = contents.outgoing(content, content_type)
-        with tempfile.TemporaryDirectory(prefix="lmvp-") as scratch:
-            source = out.file or Path(scratch) / "content"
-            if not out.file:
-                source.write_bytes(out.data)
-            [local] = sending.send_files(self._session, project_path(project), {source.name: source}, progress=progress)
+        with contents.outgoing(content, content_type) as out:
+            found = {out.file.name: out.file}
+            [local] = sending.send_files(self._session, project_path(project), found, progress=progress)
         return {"sha256": local.sha256, "content_type": out.content_type}
 
     # --- Their content
 
-    def load_artifact(self, artifact: Node, *, to: Form | None = None) -> Any:
-        """Return the content: a table as a data frame (pandas, Polars) or records, JSON, text, bytes; or as `to` says.
+    def load_artifact(
+        self, artifact: Node, *, to: Form | None = None, trusted: Trusted = False, into: Any = None
+    ) -> Any:
+        """Return the content: the object that was kept, a table as a data frame, JSON, text, bytes; or as `to` says.
 
-        `to` is bytes, json, text, records (a list of dicts), csv (a text), pandas or polars. NotFound: there is none.
+        `to` is bytes, json, text, records (a list of dicts), csv (a text), pandas or polars. `trusted` and `into` are
+        those of `LocalModel.load`: NotTrusted where loading may run code in the file. NotFound: there is no content.
         """
         there = self.artifact(artifact)
         kept = _content_type(there)
+        record = contents.object_in(kept) if to is None and there.content else None
+        if record:
+            return self._loaded(there, record, trusted, into)
+        if into is not None:
+            raise ValidationFailed(f"The content ({kept}) is not loaded into another object. Leave `into` out.")
         form = to or contents.form_of(kept)
-        accept = contents.accepted(form, kept)
-        with self._session.content(_path(there, "$download"), accept=accept) as response:
+        with self._session.content(_path(there, "$download"), accept=contents.accepted(form, kept)) as response:
             body = bodies.whole(response)
         return contents.read(body, form, kept)
+
+    def _loaded(self, there: Artifact, record: Record, trusted: Trusted, into: Any) -> Any:
+        with tempfile.TemporaryDirectory(prefix="lmvp-", ignore_cleanup_errors=True) as scratch:
+            file = self.download_artifact(there, Path(scratch) / record.file)
+            otherwise = f"Take its bytes: lmvp.download_artifact({there.id!r}, path)."
+            return formats.load(file, trusted=trusted, into=into, record=record, otherwise=otherwise)
 
     def download_artifact(self, artifact: Node, path: str | os.PathLike[str]) -> Path:
         """Write the content of an artifact to a file; return it. An existing file is replaced, at once or not at all."""
@@ -174,7 +186,7 @@ def _content_type(artifact: Artifact) -> str:
     said = artifact.content.content_type if artifact.content else artifact.data.get("content_type")
     if not artifact.content and artifact.data.get("content") is None:
         raise NotFound(f"The artifact {artifact.id} has no content.", code="no_content", status=404)
-    return str(said or contents.JSON).partition(";")[0].strip().lower()
+    return str(said or contents.JSON)
 
 
 def _id(artifact: Node | None) -> str | None:

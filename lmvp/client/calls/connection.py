@@ -106,7 +106,8 @@ def check_limit(limit: int) -> None:
 def quoted(path: str) -> str:
     """Return the path of a file for an address; ValidationFailed for what is none, and would lead elsewhere."""
     if problem := path_problem(path):
-        raise ValidationFailed(f"“{path}” is no path in a version: it {problem}.")
+        hint = " Write directories with “/”." if "\\" in path else ""
+        raise ValidationFailed(f"“{path}” is no path in a version: it {problem}.{hint}")
     return quote(path)
 
 

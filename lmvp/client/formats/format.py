@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 Trusted = bool | Sequence[str]
+BYTES = "application/octet-stream"  # of a kind that has no media type of its own
 
 
 class Unfit(Exception):
@@ -31,6 +32,7 @@ class Format:
     `file`, and may return JSON that `load` needs, as `Loading.details`. `load(path, loading)` gives the object back; it
     is also used for other files that end like one of `suffixes`. `unsafe` says why loading a file runs code in it; it is
     then done with trusted=True alone. `libraries` are the packages whose versions are written down with the object.
+    `media_type` is the file's, where an artifact holds it.
     """
 
     name: str
@@ -42,3 +44,4 @@ class Format:
     libraries: tuple[str, ...] = ()
     unsafe: str | None = None
     takes_into: bool = False
+    media_type: str = BYTES

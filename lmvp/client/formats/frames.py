@@ -9,6 +9,8 @@ from typing import Any
 from lmvp.client.formats.format import Format, Loading
 from lmvp.client.formats.libraries import is_a, is_installed, needed
 
+PARQUET = "application/vnd.apache.parquet"
+
 
 def _save_pandas(obj: Any, path: Path) -> None:
     _arrow(path)
@@ -51,6 +53,7 @@ FORMATS = (
         _save_pandas,
         "frame.parquet",
         libraries=("pandas", "pyarrow"),
+        media_type=PARQUET,
     ),
     Format(
         "polars",
@@ -59,6 +62,7 @@ FORMATS = (
         _save_polars,
         "frame.parquet",
         libraries=("polars",),
+        media_type=PARQUET,
     ),
-    Format("parquet", _load_any, suffixes=(".parquet",)),
+    Format("parquet", _load_any, suffixes=(".parquet",), media_type=PARQUET),
 )

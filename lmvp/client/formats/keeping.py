@@ -17,10 +17,12 @@ from lmvp.client.formats.record import Record
 
 @dataclass(frozen=True)
 class Kept:
-    """An object as files: the directory that holds them, and in words what it was."""
+    """An object as files: the directory that holds them, in words what it was, how it is kept, and as which media type."""
 
     path: Path
     title: str
+    record: Record
+    media_type: str
 
 
 @contextlib.contextmanager
@@ -39,19 +41,20 @@ def _saved(obj: Any, directory: Path) -> Kept:
         place = directory / str(number)
         place.mkdir()
         try:
-            _save(obj, one, place)
+            record = _save(obj, one, place)
         except Unfit as error:
             reasons.append(f"{one.name}: {error}")
         else:
-            return Kept(place, f"{type(obj).__name__} ({one.name})")
+            return Kept(place, f"{type(obj).__name__} ({one.name})", record, one.media_type)
     raise ValidationFailed(_refusal(obj, reasons))
 
 
-def _save(obj: Any, one: Format, place: Path) -> None:
+def _save(obj: Any, one: Format, place: Path) -> Record:
     assert one.save is not None
     try:
-        details = one.save(obj, place / one.file)
-        Record.of(obj, one, details).write(place)
+        record = Record.of(obj, one, one.save(obj, place / one.file))
+        record.write(place)
+        return record
     except (Unfit, LMVPError):
         raise
     except OSError as error:
@@ -66,7 +69,7 @@ def _save(obj: Any, one: Format, place: Path) -> None:
 def _refusal(obj: Any, reasons: list[str]) -> str:
     name = f"A {type(obj).__module__}.{type(obj).__qualname__}"
     if reasons:
-        return f"{name} cannot be kept ({'; '.join(reasons)}). Save it yourself, and publish the path."
+        return f"{name} cannot be kept ({'; '.join(reasons)}). Save it yourself, and give the path."
     return (
         f"{name} cannot be published as it is. Give a path (a str or a Path), a LocalModel, or one of: a PyTorch module, a "
         "dict of tensors or NumPy arrays, a NumPy array, a scikit-learn estimator, a Keras model, an ONNX ModelProto, an "

@@ -13,10 +13,18 @@ from lmvp.client.formats.record import Record
 LONGEST_REASON = 500  # characters
 
 
-def load(path: Path, *, trusted: Trusted = False, into: Any = None, record: Record | None = None) -> Any:
+def load(
+    path: Path,
+    *,
+    trusted: Trusted = False,
+    into: Any = None,
+    record: Record | None = None,
+    otherwise: str = "Read it yourself from that path.",
+) -> Any:
     """Return the content of a file: by its record where it has one, else by its ending.
 
-    NotTrusted where that would run code in the file and `trusted` is not given.
+    NotTrusted where that would run code in the file and `trusted` is not given. `otherwise` says what can be done about
+    a file that cannot be read.
     """
     one = _named(record, path) if record else _of_file(path)
     _check(one, path, trusted, into)
@@ -26,7 +34,7 @@ def load(path: Path, *, trusted: Trusted = False, into: Any = None, record: Reco
         raise
     except Exception as error:  # whatever a library says about a file that it cannot read
         raise LocalFileError(
-            f"{path} cannot be read as {one.name}: {_told(error)}.{_other_versions(one, record)} Read it yourself from that path."
+            f"{path} cannot be read as {one.name}: {_told(error)}.{_other_versions(one, record)} {otherwise}"
         ) from error
 
 

@@ -1,14 +1,19 @@
-"""Artifacts, nodes of a lineage tree, and the hierarchies that name its levels."""
+"""Artifacts, nodes of a lineage tree, and the hierarchies that name its levels. No HTTP: a Loader fetches their content."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from lmvp.client.errors import ValidationFailed
 from lmvp.client.results.reading import Result
 from lmvp.client.tables import bytes_text, visible
+
+if TYPE_CHECKING:
+    from lmvp.client.contents import Form
+    from lmvp.client.formats import Trusted
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,12 @@ class Content(Result):
     content_type: str
 
 
+class Loader(Protocol):
+    """The client that an artifact was read with."""
+
+    def load_artifact(self, artifact: Artifact, *, to: Form | None, trusted: Trusted, into: Any) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Artifact(Result):
     """A node: data, bytes where it has some (`content`), and the version that it stands for (project/model@number).
@@ -65,6 +76,19 @@ class Artifact(Result):
         named = [self.data.get(key) for key in ("name", "title", "type")]
         return next((one for one in named if isinstance(one, str) and one), self.level_label or f"level {self.level}")
 
+    def load(self, *, to: Form | None = None, trusted: Trusted = False, into: Any = None) -> Any:
+        """Return the content as `lmvp.load_artifact` does, from the server that told of the artifact."""
+        loader: Loader | None = vars(self).get("_loader")
+        if loader is None:
+            raise ValidationFailed(
+                f"{self.id} was copied without its server. Load it: lmvp.load_artifact({self.id!r})."
+            )
+        return loader.load_artifact(self, to=to, trusted=trusted, into=into)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the client at home when the artifact is pickled: it holds connections, and may hold a token."""
+        return {name: value for name, value in vars(self).items() if name != "_loader"}
+
     def tree(self) -> str:
         """Return it and all below it as an indented text."""
         return "\n".join(_lines(self, 0))
@@ -78,3 +102,20 @@ class Artifact(Result):
 def _lines(artifact: Artifact, depth: int) -> list[str]:
     below = [line for child in artifact.children for line in _lines(child, depth + 1)]
     return [f"{'  ' * depth}{artifact}", *below]
+
+
+@dataclass(frozen=True)
+class Loadable:
+    """Reads artifacts that load their content with this client. It is no field of theirs: they are values all the same."""
+
+    loader: Loader
+
+    def from_json(self, answer: Mapping[str, Any]) -> Artifact:
+        """Read the server's JSON as `Artifact.from_json` does."""
+        return self._known_to(Artifact.from_json(answer))
+
+    def _known_to(self, artifact: Artifact) -> Artifact:
+        vars(artifact)["_loader"] = self.loader
+        for child in artifact.children:
+            self._known_to(child)
+        return artifact
