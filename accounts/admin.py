@@ -77,6 +77,7 @@ class UserAdmin(admin.ModelAdmin):
     add_fieldsets = [(None, {"fields": ["email", "username", "password"]})]
     fieldsets = [
         (None, {"fields": ["email", "username", "email_verified_at", "date_joined", "last_login"]}),
+        ("Storage", {"fields": ["quota"]}),
         ("Rights", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
     ]
 
@@ -92,7 +93,9 @@ class UserAdmin(admin.ModelAdmin):
         fixed = ["email", "username", "email_verified_at", "date_joined", "last_login"]
         # Rights are given by superusers alone: staff could otherwise give them to themselves.
         rights = ["is_staff", "is_superuser", "groups", "user_permissions"]
-        return fixed if request.user.is_superuser else fixed + rights
+        if request.user.is_superuser:
+            return fixed
+        return [*fixed, *rights, "quota"] if obj.is_staff or obj.is_superuser else fixed + rights
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False  # what a user made stays theirs: switch users off
@@ -111,6 +114,8 @@ class UserAdmin(admin.ModelAdmin):
             obj.__dict__.update(made.__dict__)
             return
         flags = {name: data[name] for name in ("is_active", "is_staff", "is_superuser") if name in form.changed_data}
+        if "quota" in form.changed_data:
+            users.set_quota(actor=request.user, user=User.objects.get(pk=obj.pk), quota=data["quota"])
         if flags:
             users.set_flags(actor=request.user, user=User.objects.get(pk=obj.pk), **flags)
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models, transaction
 from django.db.models import Value
 from django.db.models.functions import Lower
@@ -213,6 +213,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("may enter the admin", default=False)
     is_active = models.BooleanField("active", default=True, help_text="Switch off instead of deleting a user.")
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    quota = models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="How many bytes the files that this user brought may have; empty: what LMVP_USER_QUOTA says.",
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from lmvp.numerals import size_of
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 environ.Env.read_env(BASE_DIR / ".env")
 env = environ.Env()
@@ -200,7 +202,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # nothing is kept outside "blobs"
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-# Where clients reach the same store by themselves: large files are then fetched there, by signed addresses.
+# Where clients reach the same store by themselves: large files are then brought and fetched there, by signed addresses.
 S3_PUBLIC_ENDPOINT_URL = env.str("S3_PUBLIC_ENDPOINT_URL", default="").rstrip("/")
 if S3_PUBLIC_ENDPOINT_URL and not (S3_BUCKET and urlsplit(S3_PUBLIC_ENDPOINT_URL).scheme in ("http", "https")):
     raise ImproperlyConfigured("S3_PUBLIC_ENDPOINT_URL goes with S3_BUCKET, and looks like https://s3.example.org.")
@@ -223,8 +225,19 @@ LMVP_MAX_FILE_SIZE = env.int("LMVP_MAX_FILE_SIZE", default=100 * 2**30)
 LMVP_PACK_FILES = env.int("LMVP_PACK_FILES", default=10_000)
 LMVP_PACK_FILE_SIZE = env.int("LMVP_PACK_FILE_SIZE", default=8 * 2**20)
 LMVP_PACK_SIZE = env.int("LMVP_PACK_SIZE", default=2**30)
+# What a project, and what a user, may hold; None: whatever fits. The admin overrides both for one of them.
+_quotas = {
+    "LMVP_PROJECT_QUOTA": env.str("LMVP_PROJECT_QUOTA", default=""),
+    "LMVP_USER_QUOTA": env.str("LMVP_USER_QUOTA", default=""),
+}
+for _name, _said in _quotas.items():
+    if _said and size_of(_said) is None:
+        raise ImproperlyConfigured(f"{_name} must look like 50GB, 500MiB or 53687091200 (bytes), not {_said!r}.")
+LMVP_PROJECT_QUOTA, LMVP_USER_QUOTA = map(size_of, _quotas.values())
 # An upload that nobody finished or published is forgotten after this long.
 UPLOAD_LIFETIME = timedelta(hours=24)
+# So long an announcement keeps its room on the disk, and an upload after its bytes last came.
+UPLOAD_ROOM_KEPT = timedelta(hours=1)
 # So long a sender that fell silent keeps others from going on with its upload.
 UPLOAD_LEASE = timedelta(seconds=30)
 # What was deleted can be taken back for so long; then a run of collect_garbage purges it.

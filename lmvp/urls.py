@@ -76,6 +76,7 @@ registry_routes = [
         patch="partial_update",
         delete="destroy",
     ),
+    at("uploads/<uuid:pk>/complete/", uploading.CompletionViewSet, name="upload-complete", post="create"),
     at(MODEL + "versions/", content.VersionViewSet, get="list", post="create"),
     at(VERSION + "lineage/", lineage.LineageViewSet, get="retrieve"),
     at(VERSION + "tree/", listing.TreeViewSet, get="list"),

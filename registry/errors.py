@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import OperationalError
+
 from accounts.errors import Conflict, Forbidden, Invalid, Refusal, TooLarge
 
 __all__ = [
@@ -15,7 +17,10 @@ __all__ = [
     "Refusal",
     "StorageFull",
     "TooLarge",
+    "said_full",
 ]
+
+DISK_FULL = "53100"  # PostgreSQL's SQLSTATE disk_full
 
 
 class Missing(Refusal):
@@ -46,3 +51,15 @@ class StorageFull(Refusal):
     """The disk is full."""
 
     status = 507
+
+
+def said_full(error: OperationalError) -> StorageFull | None:
+    """Return what is said when the disk of the database is full; None where it failed for another reason."""
+    if getattr(error.__cause__, "pgcode", None) != DISK_FULL and "disk is full" not in str(
+        error
+    ):  # SQLite has but words
+        return None
+    return StorageFull(
+        "storage_full",
+        "The disk of the server's database is full, and nothing of this was kept. Ask its administrator for space there.",
+    )

@@ -40,9 +40,17 @@ class Incoming:
         self._hasher = hashlib.sha256()
         with full_disk_said_clearly():
             settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
-            descriptor, self.path = self._open()
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # whoever cleans up sees that somebody is writing
+            descriptor, self.path = self._open_held()
         self._file = os.fdopen(descriptor, "wb", buffering=0)
+
+    def _open_held(self) -> tuple[int, Path]:
+        """Open the file so that whoever cleans up sees that somebody writes it; anew, where that one was quicker."""
+        while True:
+            descriptor, path = self._open()
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if path.exists():
+                return descriptor, path
+            os.close(descriptor)
 
     def _open(self) -> tuple[int, Path]:
         descriptor, name = tempfile.mkstemp(dir=settings.INCOMING_DIR, suffix=".part")
@@ -104,20 +112,18 @@ class Incoming:
     def store(self) -> str:
         """Sync the bytes and give them their key; return their SHA-256. What stood there before is replaced.
 
-        They stay here too until they are discarded: whoever finds them taken away from their key stores them again.
+        They stay here too until they are discarded: whoever finds them taken away from their key stores them again. The
+        file stays open as long: without its lock it could be cleaned up before it has its key.
         """
         with full_disk_said_clearly():
-            if not self._file.closed:
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
+            os.fsync(self._file.fileno())
             storage.take(self.path, self.sha256)
         return self.sha256
 
     def discard(self) -> None:
         """Forget the bytes here; what has been stored stays under its key."""
-        self._file.close()
         self.path.unlink(missing_ok=True)
+        self._file.close()
 
     def __enter__(self) -> Incoming:
         return self
@@ -127,7 +133,10 @@ class Incoming:
 
 
 def abandoned(before: float) -> Iterator[Path]:
-    """Yield incoming files, and directories of packs, that were last written before then (seconds) and that nobody writes."""
+    """Yield incoming files, and directories of packs, that were last written before then (seconds) and that nobody writes.
+
+    Nobody begins to before the next one is asked for. By a clock that was set forward all of them are old.
+    """
     if not settings.INCOMING_DIR.is_dir():
         return
     for path in sorted(settings.INCOMING_DIR.glob("*.part*")):
@@ -136,9 +145,10 @@ def abandoned(before: float) -> Iterator[Path]:
                 descriptor = os.open(path, os.O_RDONLY)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if path.exists():
+                        yield path
                 finally:
                     os.close(descriptor)
-                yield path
 
 
 def forget_abandoned(path: Path) -> None:

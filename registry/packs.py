@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,7 @@ class Pack:
         self.sizes = dict[str, int]()
         with full_disk_said_clearly():
             settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
-            self.directory = Path(tempfile.mkdtemp(dir=settings.INCOMING_DIR, suffix=".part"))
-        self._descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH)  # whoever cleans up sees that somebody is writing
+            self.directory, self._descriptor = _held_directory()
 
     def add(self, member: Member) -> None:
         """Write a member's bytes; Invalid (digest_mismatch) when they are not those of its name."""
@@ -92,6 +91,18 @@ class PackedFile:
     def store(self) -> str:
         self.pack.store([self.sha256])
         return self.sha256
+
+
+def _held_directory() -> tuple[Path, int]:
+    """Make a directory of which whoever cleans up sees that somebody writes it; another, where that one was quicker."""
+    while True:
+        directory = Path(tempfile.mkdtemp(dir=settings.INCOMING_DIR, suffix=".part"))
+        with suppress(FileNotFoundError):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if directory.exists():
+                return directory, descriptor
+            os.close(descriptor)
 
 
 def _write_all(descriptor: int, piece: memoryview) -> None:

@@ -124,6 +124,8 @@ def _change(key: str, before: Any, after: Any) -> str:
     what = key.replace("_", " ")
     if key == "description":
         return f"its description is now {_quoted(after)}" if after else "it has no description any more"
+    if key == "quota":
+        return "it has no quota of its own any more" if after is None else f"its quota is now {after:,} bytes"
     return f"its {what} is now {after} (it was {before})"
 
 

@@ -23,15 +23,18 @@ from registry.digests import CHUNK, SHA256, chunks_of
 from registry.stores.bucket import Bucket, bucket_of
 from registry.stores.contract import OUT_OF_SPACE, Lost, Piece, Shared, Store, Stored, Unavailable, key_of
 from registry.stores.disk import Disk, sync_directory
+from registry.stores.staging import Part, Staging
 
 SIGNED_FOR = 3600  # seconds in which a download has to begin
 
 __all__ = [
     "OUT_OF_SPACE",
     "Lost",
+    "Part",
     "Piece",
     "Shared",
     "Slice",
+    "Staging",
     "Stored",
     "Unavailable",
     "key_of",
@@ -64,6 +67,11 @@ def open_blob(digest: str, *, start: int = 0, length: int | None = None) -> Bina
     """
     with lost_bytes_said_clearly(digest):
         return _store().open(digest, start=start, length=length)
+
+
+def is_on_disk() -> bool:
+    """Whether files stay on the disk where they arrive; on their way to a bucket they only pass through it."""
+    return isinstance(_store(), Disk)
 
 
 def path_of(digest: str) -> Path | None:
@@ -141,6 +149,17 @@ def shared() -> Shared | None:
     """Return the store where all replicas share it; None where it is a disk."""
     store = _store()
     return store if isinstance(store, Bucket) else None
+
+
+def staging() -> Staging | None:
+    """Return where uploads stand that senders bring to the bucket themselves; None where they do not reach it."""
+    return bucket_staging() if settings.S3_PUBLIC_ENDPOINT_URL else None
+
+
+def bucket_staging() -> Staging | None:
+    """Return where they would stand, and may have been left; None where the store is a disk."""
+    store = _store()
+    return Staging(store, settings.S3_PUBLIC_ENDPOINT_URL) if isinstance(store, Bucket) else None
 
 
 @failures_counted

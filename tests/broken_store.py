@@ -1,10 +1,10 @@
-"""A line to an S3 store that fails as stores do: away, silent, answering 500, or cutting the bodies that it sends."""
+"""A line to an S3 store that fails as stores do: away, silent, slow, answering 500, or cutting bodies on either way."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -18,7 +18,9 @@ class BrokenStore:
         self.kind = ""
         self.failing = 0
         self.failed = 0
-        self.cut_after = 100_000  # bytes of an answer
+        self.cut_after = 100_000  # bytes of an answer, or of what is sent
+        self.pause = 0.05  # seconds before each piece, where it is slow: some hundred kilobytes in a second
+        self.carried = 0  # bytes on their way to the store
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -26,7 +28,7 @@ class BrokenStore:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def fail(self, kind: str, times: int = 10**6) -> None:
-        """From now on: `gone`, `silent`, `500` or `cut`; connections that stand are broken."""
+        """From now on: `gone`, `silent`, `slow`, `500`, `cut` (answers) or `torn` (requests); connections that stand are broken."""
         self.kind, self.failing = kind, times
         self._break()
 
@@ -65,23 +67,32 @@ class BrokenStore:
                     pass
             client.close()
         elif kind != "silent":
-            self._carry_both(client, self.cut_after if kind == "cut" else 0)
+            self._carry_both(client, kind)
 
-    def _carry_both(self, client: socket.socket, most: int) -> None:
+    def _carry_both(self, client: socket.socket, kind: str) -> None:
         server = socket.create_connection(("127.0.0.1", self.to))
         self._open.append(server)
-        threading.Thread(target=_carry, args=(client, server, 0), daemon=True).start()
-        _carry(server, client, most)
+        up, down = (self.cut_after if kind == cutting else 0 for cutting in ("torn", "cut"))
+        pause = self.pause if kind == "slow" else 0
+        threading.Thread(target=_carry, args=(client, server, up, pause, self._count), daemon=True).start()
+        _carry(server, client, down, pause, lambda size: None)
+
+    def _count(self, size: int) -> None:
+        self.carried += size
 
 
-def _carry(source: socket.socket, target: socket.socket, most: int) -> None:
+def _carry(source: socket.socket, target: socket.socket, most: int, pause: float, count: Callable[[int], None]) -> None:
     carried = 0
     with suppress(OSError):
-        while piece := source.recv(16_384):
+        while piece := source.recv(16_384 if pause else 2**20):
             carried += len(piece)
             if most and carried > most:
+                target.sendall(piece[: most - carried])
                 break
+            if pause:
+                threading.Event().wait(pause)
             target.sendall(piece)
+            count(len(piece))
     for end in (source, target):
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
 from registry.models import Project, RegisteredModel, Role, Version
+from registry.services.announcing import Wanted, announce
 from registry.services.members import set_membership
 from registry.services.projects import create_project
 from registry.services.registered_models import create_model
-from registry.services.uploads import Wanted, announce, receive
+from registry.services.uploads import receive
 from registry.services.versions import File, Publication, publish_version
 
 PASSWORD = "correct horse battery"
@@ -44,6 +47,14 @@ def make_cast() -> Cast:
     for user, role in ((carol, Role.MAINTAINER), (bob, Role.CONTRIBUTOR), (dave, Role.VIEWER)):
         set_membership(actor=alice, project=project, user=user, role=role)
     return Cast(alice, carol, bob, dave, charlie, project)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back what the database was told, so that the next one finds it as this one did."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def client_of(user: User | None) -> APIClient:

@@ -24,7 +24,7 @@ class Person:
     token: str
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """Send JSON (or bytes as they are); return the status and the parsed answer (or its bytes)."""
+        """Send JSON (or bytes as they are); return the status and the parsed answer (or its bytes; of 302, the address)."""
         sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
         about = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **headers}
@@ -34,6 +34,8 @@ class Person:
             content = response.read()
         finally:
             connection.close()
+        if response.status == 302:
+            return 302, response.headers["Location"]
         is_json = response.headers.get_content_type() == "application/json"
         return response.status, json.loads(content) if is_json and content else content
 
@@ -72,7 +74,8 @@ from registry.services.projects import create_project
 from registry.services.registered_models import create_model
 alice = User.objects.create_user("alice@example.org", "alice", "x", email_verified_at=timezone.now())
 create_model(actor=alice, project=create_project(actor=alice, name="vision"), name="classifier")
-print("token:", create_access_token(actor=alice, name="tests", scope="write")[1])
+token = create_access_token(actor=alice, name="tests", scope="write")[1]
+print("token:", token)
 """
 
 

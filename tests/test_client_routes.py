@@ -154,6 +154,7 @@ WITHOUT_A_CALL = {
     "GET /v1/uploads/<uuid:pk>/": "the state of one upload: sending goes by the addresses that an offer brings",
     "PUT /v1/uploads/<uuid:pk>/": "the address that an offer brings: test_client_end_to_end.py",
     "PATCH /v1/uploads/<uuid:pk>/": "the address that an offer brings",
+    "POST /v1/uploads/<uuid:pk>/complete/": "the address that an offer brings: test_client_past_server.py",
     "DELETE /v1/uploads/<uuid:pk>/": "an upload that nobody goes on with expires by itself",
 }
 

@@ -20,7 +20,8 @@ from registry.errors import Refusal
 from registry.incoming import Incoming
 from registry.models import Blob, Occurrence, RegisteredModel, Tree, Upload, Version
 from registry.services import garbage, purging, trash
-from registry.services.uploads import Wanted, announce, receive
+from registry.services.announcing import Wanted, announce
+from registry.services.uploads import receive
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, make_cast, publish, send
 from tests.housekeeping import AT_ONCE, LONG_AGO, check_integrity, digest_of, is_kept, let_grace_pass, path_of

@@ -14,9 +14,9 @@ from accounts.services.access_tokens import create_access_token
 from registry.errors import Gone, Invalid
 from registry.models import Blob, Membership, Project, Ref, Role, Upload, Version
 from registry.services import members, uploads
+from registry.services.announcing import Wanted, announce
 from registry.services.projects import create_project
 from registry.services.registered_models import create_model, find_model
-from registry.services.uploads import Wanted, announce
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import PASSWORD, Cast, client_of, publish, send
 

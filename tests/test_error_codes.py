@@ -16,7 +16,7 @@ from registry.permissions import NEEDS, Action
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "docs" / "api.md"
 CONCEPTS = ROOT / "docs" / "concepts.md"
-# Calls whose first argument (second for _answer, refusal and the like) is a code.
+# Calls whose first argument (second for _answer, refusal and the like, third for refused) is a code.
 FIRST = {
     "Invalid",
     "Conflict",
@@ -31,6 +31,7 @@ FIRST = {
 }
 FIRST |= {"BadCredentials", "Locked", "Missing", "NotVerified", "RoleTooLow", "Throttled", "_unauthorized", "_body"}
 SECOND = {"_answer", "refusal"}
+THIRD = {"refused"}
 # DRF's own words that reach callers through its exceptions.
 FRAMEWORK = {"permission_denied", "method_not_allowed", "not_acceptable", "unsupported_media_type"}
 ROW = re.compile(r"^\| `([a-z_]+)` \| (\d{3}(?:, \d{3})*) \| (.+) \|$", re.MULTILINE)
@@ -47,7 +48,7 @@ def codes_in(path: Path) -> Iterator[str]:
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        place = 0 if name in FIRST else 1 if name in SECOND else None
+        place = 0 if name in FIRST else 1 if name in SECOND else 2 if name in THIRD else None
         if place is not None and len(node.args) > place:
             yield from _texts(node.args[place])
         if name in ("ValidationError", "AuthenticationFailed"):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from datetime import timedelta
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from registry import storage
+from registry import incoming, storage
 from registry.digests import EMPTY
 from registry.incoming import Incoming
 from registry.models import Artifact, Blob, Hierarchy, Occurrence, RegisteredModel, Tree, Upload, Version
 from registry.services import artifacts, blobs, garbage, retention, trash, uploads
 from registry.services.alone import run_alone
+from registry.services.announcing import Wanted, announce
 from registry.services.purging import Purged
 from registry.services.recordings import Content, Recording
-from registry.services.uploads import Wanted, announce
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, publish, send
 from tests.housekeeping import (
@@ -224,6 +228,36 @@ def test_incoming_files_go_when_their_writer_is_gone(cast: Cast, settings) -> No
         report = garbage.collect(grace=AT_ONCE)
         assert (report.abandoned.count, report.abandoned.bytes) == (1, 4)
         assert sorted(settings.INCOMING_DIR.iterdir()) == sorted([young, incoming.path])
+
+
+def test_a_file_that_is_about_to_get_its_key_is_not_cleaned_up(cast: Cast, model: RegisteredModel) -> None:
+    """However old it looks: when the clock was set forward, what came a moment ago is old."""
+    take = storage.take
+
+    def meanwhile(source: Path, digest: str) -> None:
+        past = (timezone.now() - LONG_AGO).timestamp()
+        os.utime(source, (past, past))
+        assert garbage.collect(grace=AT_ONCE).abandoned.count == 0
+        take(source, digest)
+
+    with patch.object(storage, "take", meanwhile):
+        send(cast.bob, model, b"just in time")
+    assert is_kept(b"just in time")
+
+
+def test_a_file_that_is_cleaned_up_the_moment_it_is_made_is_made_again(cast: Cast, model: RegisteredModel) -> None:
+    lock, taken = fcntl.flock, list[Path]()
+
+    def quicker(descriptor: int, how: int) -> None:
+        for path in [] if taken else settings.INCOMING_DIR.glob("*.part"):
+            taken.append(path)
+            incoming.forget_abandoned(path)
+        lock(descriptor, how)
+
+    with patch.object(fcntl, "flock", quicker):
+        send(cast.bob, model, b"at the second try")
+    assert is_kept(b"at the second try")
+    assert taken
 
 
 @pytest.mark.parametrize("file_is_there", [True, False], ids=["before the file", "before the row"])

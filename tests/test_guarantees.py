@@ -13,8 +13,8 @@ from registry.errors import Invalid
 from registry.incoming import Incoming
 from registry.models import Blob, Event, Metric, Ref, RefMove, Tree, Upload, Version, VersionParent
 from registry.services import uploads
+from registry.services.announcing import Wanted, announce
 from registry.services.metrics import Measured, log_metrics
-from registry.services.uploads import Wanted, announce
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, client_of, publish, send
 

@@ -15,6 +15,7 @@ from accounts.errors import Refusal
 from registry import trees
 from registry.models import Blob, Membership, Metric, Ref, RefMove, Role, Tree, Upload, Version
 from registry.services import members, uploads
+from registry.services.announcing import Wanted, announce
 from registry.services.commits import lock_model
 from registry.services.merging import Outcome, merge
 from registry.services.metrics import Measured, log_metrics
@@ -22,7 +23,6 @@ from registry.services.refs import Move, create_ref, delete_ref, set_ref
 from registry.services.registered_models import update_model
 from registry.services.restoring import restore_to_branch
 from registry.services.rollbacks import roll_back
-from registry.services.uploads import Wanted, announce
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, make_cast, publish, send
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -81,12 +82,33 @@ def test_a_body_that_breaks_off_is_gone_on_with(cast: Cast, line: BrokenStore) -
     assert line.failed == 2
 
 
-def test_a_store_that_always_cuts_gives_no_wrong_bytes(cast: Cast, line: BrokenStore) -> None:
+@pytest.mark.parametrize("cut_after", [30, 60, 100, 150, 200, 250, 300, 350, 400, 500])
+def test_a_store_that_always_cuts_gives_no_wrong_bytes(cast: Cast, line: BrokenStore, cut_after: int) -> None:
+    """Cut in its head, anywhere, an answer looks whole to those who read heads."""
     digest = send(cast.bob, cast.model(), BYTES)
-    line.cut_after = 300  # hardly the head of an answer
+    line.cut_after = cut_after
     line.fail("cut")
     with pytest.raises(storage.Unavailable):
         b"".join(storage.read_blob(digest))
+    with suppress(storage.Unavailable):
+        assert storage.blob_exists(digest)
+
+
+@pytest.mark.parametrize("cut_after", [400, 700])
+def test_a_body_whose_beginning_does_not_come_is_refused_clearly(cast: Cast, line: BrokenStore, cut_after: int) -> None:
+    publish(cast.bob, cast.model(), {"weights": BYTES})
+    line.cut_after = cut_after
+    line.fail("cut")
+    refused(client_of(cast.dave).get(f"{FILES}weights"), 503, "storage_unavailable")
+    line.mend()
+    assert b"".join(client_of(cast.dave).get(f"{FILES}weights")) == BYTES
+
+
+def test_what_came_first_is_sent_even_if_the_store_goes_away_then(cast: Cast, line: BrokenStore) -> None:
+    publish(cast.bob, cast.model(), {"weights": BYTES[:50_000]})
+    answer = client_of(cast.dave).get(f"{FILES}weights")
+    line.fail("gone")
+    assert b"".join(answer) == BYTES[:50_000]
 
 
 def test_a_file_that_cannot_be_read_now_is_not_condemned(cast: Cast, line: BrokenStore) -> None:

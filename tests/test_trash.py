@@ -10,9 +10,9 @@ from accounts.services.access_tokens import create_access_token
 from registry.errors import Conflict
 from registry.models import Event, Project, RegisteredModel, Upload, Version
 from registry.services import trash
+from registry.services.announcing import Wanted, announce
 from registry.services.metrics import Measured, log_metrics
 from registry.services.refs import Move, delete_ref, set_ref
-from registry.services.uploads import Wanted, announce
 from registry.services.versions import File, Publication, publish_version
 from tests.cast import Cast, client_of, publish, send
 from tests.matchers import JUST_NOW, LATER, SHA256, nothing_left_behind, refused

@@ -25,7 +25,7 @@ from registry.errors import Conflict, Gone, Locked
 from registry.models import Blob, Upload
 from registry.partials import Partial
 from registry.services import resuming, uploads
-from registry.services.uploads import Wanted, announce
+from registry.services.announcing import Wanted, announce
 from registry.storage import open_blob
 from tests.broken_line import line_to
 from tests.cast import Cast, make_cast

@@ -14,7 +14,7 @@ from registry import partials
 from registry.errors import Conflict, Invalid, Locked
 from registry.models import Blob, Upload
 from registry.services import resuming, uploads
-from registry.services.uploads import Wanted, announce
+from registry.services.announcing import Wanted, announce
 from registry.storage import open_blob
 from tests.cast import client_of
 

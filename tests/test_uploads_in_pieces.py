@@ -14,7 +14,7 @@ from django.utils import timezone
 from registry.errors import Conflict, Invalid
 from registry.models import Blob, Upload
 from registry.services import garbage, resuming, uploads
-from registry.services.uploads import Wanted, announce
+from registry.services.announcing import Wanted, announce
 from registry.storage import key_of
 from tests.s3 import S3
 

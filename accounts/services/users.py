@@ -83,6 +83,20 @@ def set_permissions(
             audit.record(actor=actor, action="user.changed", subject=user.username, before=before, after=after)
 
 
+def set_quota(*, actor: User, user: User, quota: int | None) -> User:
+    """Say how many bytes the files that a user brings may have (None: what the settings say). Of staff, by superusers alone."""
+    rights.require_superuser(actor) if user.is_staff or user.is_superuser else rights.require_staff(actor)
+    with transaction.atomic():
+        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        before, user.quota = {"quota": user.quota}, quota
+        if before["quota"] == quota:
+            return user
+        user.clean_fields(exclude={field.name for field in User._meta.fields} - {"quota"})
+        user.save(update_fields=["quota"])
+        audit.record(actor=actor, action="user.changed", subject=user.username, before=before, after={"quota": quota})
+    return user
+
+
 def mark_verified(*, actor: User, user: User) -> User:
     """Vouch for a user's address without the mail."""
     rights.require_staff(actor)

@@ -145,6 +145,26 @@ class ServerError(LMVPError):
     """The server, or a proxy in front of it, failed."""
 
 
+class StorageFull(ServerError):
+    """The server has no room for these bytes now."""
+
+
+class QuotaExceeded(StorageFull):
+    """A project, or you, may hold `limit` bytes and hold `used` of them, and `wanted` more do not fit. The message says whom to ask."""
+
+    @property
+    def limit(self) -> int:
+        return int(self.fields.get("limit") or 0)
+
+    @property
+    def used(self) -> int:
+        return int(self.fields.get("used") or 0)
+
+    @property
+    def wanted(self) -> int:
+        return int(self.fields.get("wanted") or 0)
+
+
 class ConnectionFailed(LMVPError):
     """The server cannot be reached, or the connection broke."""
 
@@ -193,6 +213,7 @@ _OF_STATUS: dict[int, type[LMVPError]] = {
     404: NotFound,
     409: Conflict,
     429: Throttled,
+    507: StorageFull,
 }
 _OF_CODE: dict[str, type[LMVPError]] = {
     "has_children": InUse,
@@ -203,6 +224,7 @@ _OF_CODE: dict[str, type[LMVPError]] = {
     "named_by_refs": InUse,
     "parent_moved": StaleParent,
     "purged": Purged,
+    "quota_exceeded": QuotaExceeded,
     "ref_exists": AlreadyExists,
     "ref_moved": StaleRef,
     "sign_in_needed": SignInNeeded,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lmvp.client import files
 from lmvp.client.crew import Crew
-from lmvp.client.errors import Conflict, IntegrityError, LMVPError, NotLMVPServer, ValidationFailed
+from lmvp.client.errors import Conflict, IntegrityError, LMVPError, ValidationFailed
 from lmvp.client.files import CHUNK, LocalFile, Meter
 from lmvp.client.http import Session
+from lmvp.client.past_server import Part, PastServer, StoreRefused
 from lmvp.client.patience import Patience, may_pass
 
 RESUMABLE = 16 * 2**20  # bytes from which on it is worth more requests
@@ -23,24 +24,32 @@ LOCKED_LOOKS = 60
 
 @dataclass(frozen=True)
 class Upload:
-    """Where the server wants the bytes of one file. `offset`: how many it has; None where it takes them at once only."""
+    """Where the server wants the bytes of one file. `offset`: how many it has; None where it takes them at once only.
+
+    With `complete` they go to the store behind it, at once or in `parts`, and the server is told there when they have come.
+    """
 
     href: str
     method: str
     headers: Mapping[str, str] = field(default_factory=dict)
     offset: int | None = None
+    parts: Sequence[Part] = ()
+    complete: str = ""
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Upload | None:
         """Read the server's JSON: None when it has the bytes. KeyError, TypeError or ValueError for something else."""
         if answer["status"] == "stored":
             return None
-        if "href" not in answer:
-            raise NotLMVPServer(
-                "The server wants this file in parts, which this client cannot. Install its newest wheel."
-            )
         offset = answer.get("offset")
-        return cls(answer["href"], answer["method"], answer["headers"], None if offset is None else int(offset))
+        return cls(
+            "" if "parts" in answer else answer["href"],
+            answer["method"],
+            answer.get("headers", {}),
+            None if offset is None else int(offset),
+            [Part.from_json(part) for part in answer.get("parts", [])],
+            answer.get("complete", ""),
+        )
 
 
 Ask = Callable[[LocalFile], Upload | None]
@@ -70,30 +79,29 @@ class Sender:
             upload = self._ask(file)
 
     def _sent(self, file: LocalFile, upload: Upload) -> None:
-        if upload.offset is None or file.size < RESUMABLE:
-            self._put(file, upload)
+        if upload.complete:
+            PastServer(self, file, upload).run()
+        elif upload.offset is None or file.size < RESUMABLE:
+            answer = self.put(file, upload)
+            if answer and answer.get("sha256") != file.sha256:
+                raise _damaged(file, ValidationFailed("", code="digest_mismatch"))
         else:
             _Appending(self, file, upload).run()
 
-    def _put(self, file: LocalFile, upload: Upload) -> None:
+    def put(self, file: LocalFile, upload: Upload) -> Any:
+        """Send a whole file in one request, again while the trouble may pass; return the JSON of the answer, or None."""
         body, patience = self.body(file), self.patience()
         while True:
             try:
-                answer = self.session.send(
-                    upload.method, upload.href, upload.headers, lambda: body if body.len else b""
-                )
+                return self.session.send(upload.method, upload.href, upload.headers, lambda: body if body.len else b"")
             except LMVPError as error:
                 body.withdraw()
                 if not may_pass(error):
                     raise
                 patience.wait(error)
-            else:
-                if answer and answer.get("sha256") != file.sha256:
-                    raise _damaged(file, ValidationFailed("", code="digest_mismatch"))
-                return
 
-    def body(self, file: LocalFile, offset: int = 0) -> Body:
-        return Body(file, offset, self.count)
+    def body(self, file: LocalFile, offset: int = 0, size: int | None = None) -> Body:
+        return Body(file, offset, self.count, size)
 
     def count(self, size: int) -> None:
         self.crew.check()
@@ -185,12 +193,12 @@ class _Appending:
 
 
 class Body:
-    """The bytes of a file from an offset on. The last piece is held back until the file proves to be the same still."""
+    """The bytes of a file from an offset on, all or `size`. The last piece is held back until the file proves to be the same."""
 
-    def __init__(self, file: LocalFile, offset: int, meter: Meter) -> None:
+    def __init__(self, file: LocalFile, offset: int, meter: Meter, size: int | None = None) -> None:
         self.file = file
         self.offset = offset
-        self.len = file.size - offset  # where requests looks for Content-Length
+        self.len = file.size - offset if size is None else size  # where requests looks for Content-Length
         self._meter = meter
         self.sent = 0
 
@@ -220,7 +228,11 @@ class Body:
 
 
 def _begins_again(error: LMVPError) -> bool:
-    return error.status in (404, 410) or error.code in ("digest_mismatch", "size_mismatch")
+    return (
+        error.status in (404, 410)
+        or isinstance(error, StoreRefused)
+        or error.code in ("digest_mismatch", "size_mismatch")
+    )
 
 
 def _require_same(file: LocalFile) -> None:

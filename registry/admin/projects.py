@@ -15,6 +15,7 @@ from registry.admin.housekeeping import WithTrash
 from registry.admin.pages import RegistryAdmin, list_link
 from registry.models import Invitation, Membership, Project, RegisteredModel, Role
 from registry.services import members, projects
+from registry.services.quotas import storage_of
 
 TRASH = ["trashed_at", "trashed_by", "purged_at"]
 
@@ -76,7 +77,17 @@ class ProjectAdmin(WithTrash, RegistryAdmin):
         ("trashed_at", admin.EmptyFieldListFilter),
     ]
     search_fields = ["name"]
-    fields = ["name", "description", "visibility", "personal_of", "created_by", "created_at", *TRASH]
+    fields = [
+        "name",
+        "description",
+        "visibility",
+        "quota",
+        "holds",
+        "personal_of",
+        "created_by",
+        "created_at",
+        *TRASH,
+    ]
     inlines = [MemberInline, AddedMemberInline, InvitationInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
@@ -91,7 +102,7 @@ class ProjectAdmin(WithTrash, RegistryAdmin):
         return self.fields if obj else self.fields[:3]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> list[str]:
-        fixed = ["personal_of", "created_by", "created_at", *TRASH]
+        fixed = ["holds", "personal_of", "created_by", "created_at", *TRASH]
         return [*fixed, "name"] if obj and obj.personal_of_id else fixed
 
     def get_inlines(self, request: HttpRequest, obj: Project | None) -> list[type[admin.TabularInline]]:
@@ -99,6 +110,8 @@ class ProjectAdmin(WithTrash, RegistryAdmin):
 
     def save_model(self, request: HttpRequest, obj: Project, form: forms.ModelForm, change: bool) -> None:
         said = {name: form.cleaned_data[name] for name in form.changed_data}
+        if "quota" in said:
+            projects.set_quota(actor=request.user, project=obj, quota=said.pop("quota"))
         if change:
             projects.update_project(
                 actor=request.user, project=Project.objects.get(pk=obj.pk), by_administrator=True, **said
@@ -120,6 +133,10 @@ class ProjectAdmin(WithTrash, RegistryAdmin):
                 members.withdraw_invitation(**who, invitation_id=row.pk)
             else:
                 members.remove_member(**who, user=row.user)
+
+    @admin.display(description="holds")
+    def holds(self, project: Project) -> str:
+        return storage_of(project)
 
     @admin.display(description="personal", boolean=True, ordering="personal_of")
     def personal(self, project: Project) -> bool:

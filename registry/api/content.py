@@ -121,6 +121,7 @@ class VersionViewSet(VersionTrashing, VersionDeprecation, FormRoom):
     def create(self, request: Request, project: str, model: str) -> Response:
         there = self.model()
         require(request.user, Action.PUBLISH, there.project)
+        self.require_room(request, there.project)
         connections.release()  # a form may bring gigabytes
         publication = self._publication(request)
         version, new = publish_version(

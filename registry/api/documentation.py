@@ -245,7 +245,8 @@ ERRORS = {
     423: ("Somebody else writes it now.", "upload_locked", "Somebody sends to this upload just now."),
     416: ("The file has no such range.", "range_not_satisfiable", "The file has 18000 bytes."),
     429: ("Too many; Retry-After says when.", "throttled", "Try again in 60 seconds."),
-    507: ("The disk is full.", "storage_full", "Nothing was kept."),
+    503: ("The store does not answer now; Retry-After says when.", "storage_unavailable", "Try again in a moment."),
+    507: ("The disk is full, or a quota is used up.", "storage_full", "Nothing was kept."),
 }
 
 

@@ -21,6 +21,7 @@ from rest_framework.views import set_rollback
 
 from accounts.context import current
 from accounts.errors import Forbidden, Refusal, Throttled
+from registry.errors import said_full
 from registry.models import Artifact, Ref, RegisteredModel, RetentionRule, Tree, Version
 from registry.services import blobs
 from registry.storage import Lost, Unavailable
@@ -39,8 +40,8 @@ HIDDEN = {
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer what a view raised; None (a real 500) for what nobody foresaw."""
-    if isinstance(error, OperationalError) and "disk is full" in str(error):
-        return _answer(507, "storage_full", "The server's disk is full. Ask its administrator for space.")
+    if isinstance(error, OperationalError) and (full := said_full(error)):
+        return _refusal(full)
     if isinstance(error, OperationalError) and "statement timeout" in str(error):
         return _answer(503, "database_timeout", TOO_LONG, {"Retry-After": "10"})
     if isinstance(error, OperationalError):  # first: to ask who is there would ask the database again

@@ -8,9 +8,11 @@ from rest_framework.request import Request
 
 from accounts.api.parsers import BoundedJSON
 from accounts.authentication import BearerAuthentication
-from registry.api.parsers import WholeForm
+from registry.api.parsers import WholeForm, announced_length
 from registry.api.rooms import Room, SessionByHeader
 from registry.arriving import HashingUploadHandler
+from registry.models import Project
+from registry.services import room
 
 
 class FormRoom(Room):
@@ -26,6 +28,12 @@ class FormRoom(Room):
             return super().dispatch(request, *args, **kwargs)
         finally:  # also when the caller was refused: checking a form's CSRF token has read its files
             self.arriving.discard()
+
+    def require_room(self, request: Request, project: Project | None = None) -> None:
+        """Refuse a form that has no room, before its files come; which project it is for may stand in the form."""
+        if str(request.content_type).startswith("multipart/"):
+            size = announced_length(request._request) or 0
+            room.require_for_body(actor=request.user, project=project, size=size)
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
         # Before anything reads the body: files of a form are hashed on their way to the disk.

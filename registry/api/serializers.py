@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,8 +13,10 @@ from accounts.api.inputs import Input
 from accounts.api.parsers import strict_json
 from registry.models import Invitation, Metric, Project, Ref, RegisteredModel, Role, Upload, Version, Visibility
 from registry.models.surroundings import Surroundings, surroundings_of
+from registry.services.announcing import Offer, Wanted
+from registry.services.direct import Way
 from registry.services.metrics import Measured
-from registry.services.uploads import Offer, Wanted, sign
+from registry.services.uploads import sign
 from registry.services.versions import File, Publication
 from registry.trees import FILE
 
@@ -280,31 +283,47 @@ class OfferSerializer(serializers.Serializer[Any]):
     method = serializers.CharField(required=False)
     headers = serializers.DictField(required=False)
     offset = serializers.IntegerField(required=False)
+    parts = serializers.ListField(
+        child=serializers.DictField(),
+        required=False,
+        help_text="Instead of `href`: {number, offset, size, href, etag} of each part; `etag` is null until it is there.",
+    )
+    complete = serializers.CharField(
+        required=False, help_text="POST here when the store has the bytes; it needs no Authorization header."
+    )
     expires_at = serializers.DateTimeField(required=False)
 
     def to_representation(self, offer: Offer) -> dict[str, Any]:
         wanted, upload = offer.wanted, offer.upload
         if upload is None:
             return {"sha256": wanted.sha256, "size": wanted.size, "status": "stored"}
-        query = sign(upload)
-        # Without the last slash: behind one, `curl -T` would add the file's name.
-        href = reverse("upload", args=[upload.pk], request=self.context.get("request")).rstrip("/")
         return {
             "id": str(upload.pk),
             "sha256": wanted.sha256 or None,
             "size": wanted.size,
             "status": "missing",
-            "href": f"{href}?expires={query['expires']}&signature={query['signature']}",
             "method": "PUT",
-            "headers": {},
-            "offset": upload.offset,
+            **(self._here(upload) if offer.way is None else self._past_us(upload, offer.way)),
             "expires_at": TIME.to_representation(upload.expires_at),
         }
+
+    def _here(self, upload: Upload) -> dict[str, Any]:
+        # Without the last slash: behind one, `curl -T` would add the file's name.
+        return {"href": self._signed("upload", upload), "headers": {}, "offset": upload.offset}
+
+    def _past_us(self, upload: Upload, way: Way) -> dict[str, Any]:
+        told = {"headers": dict(way.headers), "complete": self._signed("upload-complete", upload)}
+        return told | ({"href": way.href} if way.href else {"parts": [asdict(part) for part in way.parts]})
+
+    def _signed(self, name: str, upload: Upload) -> str:
+        address = reverse(name, args=[upload.pk], request=self.context.get("request")).rstrip("/")
+        query = sign(upload)
+        return f"{address}?expires={query['expires']}&signature={query['signature']}"
 
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):
     sha256 = serializers.SerializerMethodField()
-    status = serializers.SerializerMethodField(help_text="missing or stored")
+    status = serializers.SerializerMethodField(help_text="missing, verifying, stored or refused")
 
     class Meta:
         model = Upload
@@ -314,7 +333,20 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
         return upload.sha256 or None
 
     def get_status(self, upload: Upload) -> str:
-        return "stored" if upload.stored_at else "missing"
+        if upload.stored_at:
+            return "stored"
+        return "refused" if upload.refused else "verifying" if upload.verifying_at else "missing"
+
+
+class PartInput(Input):
+    number = serializers.IntegerField(min_value=1)
+    etag = serializers.CharField()
+
+
+class CompletionInput(Input):
+    """What the store answered to each part, where the sender knows."""
+
+    parts = PartInput(many=True, required=False)
 
 
 # --- Publishing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,20 +13,33 @@ from registry.api import documentation as doc
 from registry.api.documentation import documented
 from registry.api.parsers import LongJSON, RawBytes, announced_length, body_chunks
 from registry.api.rooms import Room
-from registry.api.serializers import OfferSerializer, UploadInput, UploadSerializer
+from registry.api.serializers import CompletionInput, OfferSerializer, UploadInput, UploadSerializer
 from registry.errors import Invalid
 from registry.models import Upload
 from registry.permissions import Action, require
-from registry.services import resuming, uploads
+from registry.services import announcing, direct, resuming, uploads
 
-SENDING = ("PUT", "PATCH", "HEAD")  # what a signed address is good for
+SENDING = ("PUT", "PATCH", "HEAD", "POST")  # what a signed address is good for
 
 
-class UploadViewSet(Room):
+class UploadRoom(Room):
     """Uploads are asked for with an account, and sent to a signed address that needs none."""
 
-    parser_classes = [RawBytes]
     permission_classes = [AllowAny]
+
+    def upload(self, action: Action = Action.UPLOAD) -> Upload:
+        query, user = self.request.query_params, self.request.user
+        return uploads.find_upload(
+            actor=user if isinstance(user, User) else None,
+            upload_id=str(self.kwargs["pk"]),
+            signature=query.get("signature", "") if self.request.method in SENDING else "",
+            expires=query.get("expires", ""),
+            action=action,
+        )
+
+
+class UploadViewSet(UploadRoom):
+    parser_classes = [RawBytes]
 
     @documented(
         "Show an upload",
@@ -35,7 +49,7 @@ class UploadViewSet(Room):
         errors=(401, 404, 410),
     )
     def retrieve(self, request: Request, pk: str) -> Response:
-        return self.show(UploadSerializer, self._upload(Action.VIEW_UPLOAD))
+        return self.show(UploadSerializer, self.upload(Action.VIEW_UPLOAD))
 
     @documented(
         "Send the bytes of an upload",
@@ -48,7 +62,7 @@ class UploadViewSet(Room):
         query=[doc.query("expires", "From `href`."), doc.query("signature", "From `href`; instead of Authorization.")],
     )
     def update(self, request: Request, pk: str) -> Response:
-        upload = self._upload()
+        upload = self.upload()
         announced = announced_length(request._request)
         if announced not in (None, upload.size) and "HTTP_TRANSFER_ENCODING" not in request.META:
             raise Invalid("size_mismatch", f"This upload is for {upload.size:,} bytes, and the body has {announced:,}.")
@@ -74,7 +88,7 @@ class UploadViewSet(Room):
         operation_description="The core of tus 1.0: a part may be of any length, and goes on where the last one ended.",
     )
     def partial_update(self, request: Request, pk: str) -> Response:
-        upload = self._upload()
+        upload = self.upload()
         offset = _offset(request)
         if offset + (announced_length(request._request) or 0) > upload.size:
             raise Invalid("size_mismatch", f"This upload is for {upload.size:,} bytes, and this would be more.")
@@ -90,7 +104,7 @@ class UploadViewSet(Room):
         query=[doc.query("expires", "From `href`."), doc.query("signature", "From `href`; instead of Authorization.")],
     )
     def offset(self, request: Request, pk: str) -> Response:
-        return _told(self._upload(Action.VIEW_UPLOAD), status=200)
+        return _told(self.upload(Action.VIEW_UPLOAD), status=200)
 
     @documented(
         "Cancel an upload",
@@ -100,18 +114,27 @@ class UploadViewSet(Room):
         errors=(401, 404, 410),
     )
     def destroy(self, request: Request, pk: str) -> Response:
-        uploads.cancel(upload=self._upload())
+        uploads.cancel(upload=self.upload())
         return Response(status=204)
 
-    def _upload(self, action: Action = Action.UPLOAD) -> Upload:
-        query, user = self.request.query_params, self.request.user
-        return uploads.find_upload(
-            actor=user if isinstance(user, User) else None,
-            upload_id=str(self.kwargs["pk"]),
-            signature=query.get("signature", "") if self.request.method in SENDING else "",
-            expires=query.get("expires", ""),
-            action=action,
-        )
+
+class CompletionViewSet(UploadRoom):
+    @documented(
+        "Complete an upload that went to the store itself",
+        name="uploads_complete",
+        tag="uploads",
+        body=CompletionInput,
+        answer=(200, "Stored, with its digest. 202: the server reads it back; ask again in a moment.", doc.STORED),
+        errors=(400, 401, 404, 409, 410, 503),
+        query=[doc.query("expires", "From `complete`."), doc.query("signature", "Likewise; instead of Authorization.")],
+        operation_description="`parts` may name the `ETag` that the store answered to each part; then they are compared.",
+    )
+    def create(self, request: Request, pk: str) -> Response:
+        upload = self.upload()
+        said = self.read(CompletionInput).validated_data
+        etags = {part["number"]: part["etag"] for part in said.get("parts", [])}
+        done = direct.complete(upload=upload, etags=etags)
+        return self.show(UploadSerializer, done, 200 if done.stored_at else 202)
 
 
 def _offset(request: Request) -> int:
@@ -129,6 +152,11 @@ def _told(upload: Upload, *, status: int) -> Response:
     return Response(status=status, headers=headers | {"Cache-Control": "no-store"})
 
 
+def _reaches_store(request: Request) -> bool:
+    """Programs do, where it has a public address. Our pages speak with us alone, by their Content-Security-Policy."""
+    return not isinstance(request.successful_authenticator, SessionAuthentication)
+
+
 class UploadOfferViewSet(Room):
     parser_classes = [LongJSON]
 
@@ -144,7 +172,7 @@ class UploadOfferViewSet(Room):
         there = self.model()
         require(request.user, Action.UPLOAD, there.project)
         files = self.read(UploadInput, many=True).validated_data
-        offers = uploads.announce(actor=request.user, model=there, files=files)
+        offers = announcing.announce(actor=request.user, model=there, files=files, past_us=_reaches_store(request))
         return Response(OfferSerializer(offers, many=True, context=self.get_serializer_context()).data)
 
 
@@ -163,5 +191,7 @@ class ProjectUploadOfferViewSet(Room):
         there = self.project()
         require(request.user, Action.UPLOAD, there)
         files = self.read(UploadInput, many=True).validated_data
-        offers = uploads.announce_to_project(actor=request.user, project=there, files=files)
+        offers = announcing.announce_to_project(
+            actor=request.user, project=there, files=files, past_us=_reaches_store(request)
+        )
         return Response(OfferSerializer(offers, many=True, context=self.get_serializer_context()).data)

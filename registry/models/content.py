@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import connections, models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from lmvp.prepared import prepared
@@ -83,7 +84,7 @@ class Blob(models.Model):
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(size__gte=0), name="blob_size_is_not_negative")]
         indexes = [
-            models.Index(fields=["verified_at"], name="blobs_longest_unverified"),
+            models.Index(fields=["verified_at", "sha256"], name="blobs_least_verified"),
             models.Index(fields=["state"], condition=Q(state__in=["deleting", "damaged"]), name="blobs_not_live"),
         ]
 
@@ -160,9 +161,46 @@ class Occurrence(models.Model):
         return f"{self.path} {self.digest[:12]}"
 
 
+TO_COME = """
+    FROM registry_upload
+    WHERE stored_at IS NULL AND refused = '' AND alive_at > %s AND expires_at > %s AND actor_id <> %s
+"""
+EACH_TO_COME = f'SELECT COALESCE(SUM(size - "offset"), 0) {TO_COME}'
+EACH_FILE_TO_COME = f"""
+    SELECT COALESCE(SUM(missing), 0) FROM (
+        SELECT MAX(size - "offset") AS missing {TO_COME} GROUP BY actor_id, sha256, CASE sha256 WHEN '' THEN id END
+    ) AS files
+"""
+
+
 class UploadQuerySet(models.QuerySet["Upload"]):
     def open(self, now: datetime | None = None) -> UploadQuerySet:
         return self.filter(expires_at__gt=now or timezone.now())
+
+    def bytes_to_come(self, *, room: int = -1, but_of: int = 0) -> int:
+        """How many bytes senders may still bring, all but the user of this id: of uploads that are open and alive.
+
+        A file that somebody announced several times by its digest comes once. That is looked at where there is no room for
+        so many bytes: it takes much longer when many thousands are announced.
+        """
+        now, adapted = timezone.now(), connections[self.db].ops.adapt_datetimefield_value
+        said = [adapted(now - settings.UPLOAD_ROOM_KEPT), adapted(now), but_of]
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(EACH_TO_COME, said)
+            each = int(cursor.fetchone()[0])
+            if each <= room:
+                return each
+            cursor.execute(EACH_FILE_TO_COME, said)
+            return int(cursor.fetchone()[0])
+
+    def coming(self) -> UploadQuerySet:
+        """Those whose bytes are not all here and may still come: alive, or begun and not yet expired."""
+        alive = Q(alive_at__gt=timezone.now() - settings.UPLOAD_ROOM_KEPT)
+        return self.open().filter(alive | Q(offset__gt=0) | ~Q(store_upload=""), stored_at=None, refused="")
+
+    def unfinished(self) -> UploadQuerySet:
+        """Those of which something came, or may have come, that a sender goes on with."""
+        return self.open().filter(Q(offset__gt=0) | ~Q(store_upload=""), stored_at=None, refused="")
 
     def stored_by(self, actor: Actor) -> UploadQuerySet:
         """The actor's own uploads whose bytes have arrived and that have not expired; a bound token sees its project's."""
@@ -188,8 +226,28 @@ class Upload(models.Model):
     pieces = models.JSONField(
         default=list, blank=True, editable=False, help_text="In a bucket: name and size of each object that holds some."
     )
+    store_upload = models.CharField(
+        max_length=1024,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The bucket's own name of an upload in parts, where the sender brings it there itself.",
+    )
+    verifying_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it was last asked to read what a bucket was sent."
+    )
+    refused = models.CharField(
+        max_length=40, blank=True, default="", db_default="", editable=False, help_text="Why what came is not kept."
+    )
     leased_until = models.DateTimeField(null=True, blank=True, help_text="One writer at a time.")
     created_at = models.DateTimeField(auto_now_add=True)
+    alive_at = models.DateTimeField(
+        default=timezone.now,
+        db_default=Now(),
+        editable=False,
+        help_text="When it was announced, or bytes of it last came: its room on the disk is kept for a while from then.",
+    )
     expires_at = models.DateTimeField(default=upload_deadline, db_index=True)
     stored_at = models.DateTimeField(null=True, blank=True)
 
@@ -197,7 +255,10 @@ class Upload(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(size__gte=0), name="upload_size_is_not_negative")]
-        indexes = [models.Index(fields=["actor", "sha256"], name="uploads_of_an_actor")]
+        indexes = [
+            models.Index(fields=["actor", "sha256"], name="uploads_of_an_actor"),
+            models.Index(fields=["alive_at"], condition=Q(stored_at=None), name="uploads_to_come"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

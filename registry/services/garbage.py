@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
@@ -21,10 +19,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from registry import incoming, storage
+from registry import storage
 from registry.digests import EMPTY
 from registry.models import Artifact, Blob, Occurrence, Tree, Upload, Version
-from registry.services import retention
+from registry.services import leftovers, retention
 from registry.services.alone import run_alone
 from registry.services.budget import Budget
 from registry.services.purging import Purge, Purged, purge_due
@@ -162,36 +160,8 @@ def _expire_uploads(run: _Run) -> None:
 
 def _remove_abandoned(run: _Run) -> None:
     before = min(run.cutoff, timezone.now() - timedelta(days=1))
-    for path in incoming.abandoned(before.timestamp()):
-        if _is_promised(path, run):
-            continue
-        run.report.abandoned.add([incoming.bytes_of(path)])
-        if not run.rehearsal:
-            incoming.forget_abandoned(path)
-    _remove_pieces(run, before.timestamp())
-
-
-def _remove_pieces(run: _Run, before: float) -> None:
-    """Forget pieces in a bucket whose upload has ended, or whose sender was late with them."""
-    store = storage.shared()
-    old = (piece for piece in store.pieces() if piece.written_at < before) if store else iter(())
-    while store and (some := list(islice(old, LOOKED_AT_ONCE))) and not run.budget.is_spent():
-        rows = Upload.objects.filter(pk__in={piece.upload for piece in some}, expires_at__gt=run.cutoff)
-        named = {(str(pk), name) for pk, pieces in rows.values_list("pk", "pieces") for name, _ in pieces}
-        for piece in some:
-            if (piece.upload, piece.name) not in named:
-                run.report.abandoned.add([piece.size])
-                if not run.rehearsal:
-                    store.forget_piece(piece.upload, piece.name)
-
-
-def _is_promised(path: Path, run: _Run) -> bool:
-    """Whether an upload that is not forgotten yet says of these bytes that they are safe."""
-    try:
-        upload = UUID(path.name.partition(".")[0])
-    except ValueError:
-        return False
-    return Upload.objects.filter(pk=upload, stored_at=None, expires_at__gt=run.cutoff).exists()
+    found = leftovers.forgotten(before=before, cutoff=run.cutoff, rehearsal=run.rehearsal, budget=run.budget)
+    run.report.abandoned.add(found)
 
 
 # --- Blobs

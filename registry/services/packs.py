@@ -12,13 +12,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from registry import connections
-from registry.errors import StorageFull, TooLarge
-from registry.incoming import free_bytes
+from registry.errors import TooLarge
 from registry.models import RegisteredModel, Upload
 from registry.packs import Pack
 from registry.permissions import Action, require
-from registry.services import blobs
-from registry.services.uploads import SPARE_BYTES
+from registry.services import blobs, quotas, room
 from registry.tars import Bounds, members
 
 
@@ -31,26 +29,27 @@ def receive_pack(
     (invalid_pack, digest_mismatch, too_many_files, size_mismatch), TooLarge, StorageFull; nothing is kept then.
     """
     require(actor, Action.UPLOAD, model.project)
-    _require_room(announced)
+    _refuse_too_large(announced)
+    room.require_for_body(actor=actor, project=model.project, size=announced)
     connections.release()
     bounds = Bounds(settings.LMVP_PACK_FILES, settings.LMVP_PACK_FILE_SIZE, settings.LMVP_PACK_SIZE)
     with Pack() as pack:
         for member in members(chunks, bounds):
             pack.add(member)
         require(actor, Action.UPLOAD, model.project)  # again: who was removed while the files came brings none
+        limits = quotas.quotas_of(actor=actor, project=model.project)
+        quotas.require_for(limits, pack.sizes)
         blobs.keep_all(pack=pack)
         with transaction.atomic():
+            quotas.lock(limits)
+            quotas.require_for(limits, pack.sizes)  # again: another may have been quicker
             _note(actor, model, pack.sizes)
     return list(pack.sizes.items())
 
 
-def _require_room(size: int) -> None:
+def _refuse_too_large(size: int) -> None:
     if size > settings.LMVP_PACK_SIZE:
         raise TooLarge("too_large", f"A pack has at most {settings.LMVP_PACK_SIZE:,} bytes here. Send smaller ones.")
-    if size > max(0, free_bytes() - SPARE_BYTES):
-        raise StorageFull(
-            "storage_full", "This pack does not fit on the server's disk. Ask its administrator for space."
-        )
 
 
 def _note(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> None:

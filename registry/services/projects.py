@@ -107,6 +107,24 @@ def update_project(
     return project
 
 
+def set_quota(*, actor: User, project: Project, quota: int | None) -> Project:
+    """Say how many bytes a project may hold (None: what the settings say). For administrators alone."""
+    if not (actor.is_staff and actor.has_perm("registry.change_project")):
+        raise PermissionDenied
+    with transaction.atomic():
+        project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        before, project.quota = {"quota": project.quota}, quota
+        if before["quota"] == quota:
+            return project
+        project.clean_fields(exclude={field.name for field in Project._meta.fields} - {"quota"})
+        project.save(update_fields=["quota"])
+        after = {"quota": quota}
+        events.record(
+            actor=actor, action="project.changed", project=project, subject=project.name, before=before, after=after
+        )
+    return project
+
+
 def require_or_administer(actor: User, action: Action, project: Project, *, by_administrator: bool) -> None:
     """Return when the actor's role allows this; an administrator needs no role, but the admin's permission instead."""
     if not by_administrator:

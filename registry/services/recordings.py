@@ -15,7 +15,7 @@ from registry.digests import SHA256, TooDeep, canonical_json, check_levels
 from registry.errors import Invalid
 from registry.incoming import Incoming
 from registry.models import Artifact, Blob, Project, Version
-from registry.services import blobs, refs, uploads
+from registry.services import blobs, quotas, refs, uploads
 from registry.services.registered_models import find_model
 from registry.typed_data import BYTES, BadData
 
@@ -134,6 +134,14 @@ def _blob(actor: User, content: Content, data: Mapping[str, Any]) -> Blob:
         raise _unknown_blob(content.sha256)
     _check_size(blob.size, data)
     return blob
+
+
+def require_room(actor: User, project: Project, columns: Mapping[str, Any]) -> None:
+    """Refuse content that takes the project, or the actor, over a quota. Before its blob is locked."""
+    digest = columns.get("content_id")
+    if digest and quotas.quotas_of(actor=actor, project=project):
+        sizes = dict(Blob.objects.filter(pk=digest).values_list("pk", "size"))
+        quotas.require_to_publish(actor=actor, project=project, sizes=sizes)
 
 
 def hold(columns: Mapping[str, Any]) -> None:

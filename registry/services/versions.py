@@ -17,7 +17,7 @@ from registry.errors import Busy, Conflict, Invalid
 from registry.incoming import Incoming
 from registry.models import Blob, IdempotencyKey, Ref, RegisteredModel, Tree, Version
 from registry.permissions import Action, require
-from registry.services import blobs, commits, derivations, metrics, refs, uploads
+from registry.services import blobs, commits, derivations, metrics, quotas, refs, uploads
 from registry.trees import BadPath, Built, Entry
 
 MOST_METADATA_BYTES = 64 * 1024
@@ -89,7 +89,8 @@ def publish_version(
 
     `arrived` are files that came in the same call; they are kept once all that can be checked has been.
     Raises Conflict (parent_moved with the current head, idempotency_mismatch, tag_exists), Invalid (unknown_blob lists
-    the files whose bytes have to be sent; paths, metadata, metrics and sources that cannot be kept). Nothing is left then.
+    the files whose bytes have to be sent; paths, metadata, metrics and sources that cannot be kept), StorageFull
+    (quota_exceeded). Nothing is left then.
     """
     require(actor, Action.PUBLISH, model.project)
     if publication.tag or publication.alias:
@@ -116,7 +117,9 @@ def _publish(actor: User, model: RegisteredModel, draft: _Draft, *, built_under_
     built = None if built_under_lock else _build(head, draft)
     if built:
         commits.save_trees(built)
+    sizes = {entry.digest: entry.size for entry in draft.entries.values()}
     with transaction.atomic():
+        quotas.require_to_publish(actor=actor, project=model.project, model=model, sizes=sizes)
         model = commits.lock_model(model)
         require(actor, Action.PUBLISH, model.project)  # again: who was removed while the files came publishes no more
         derivations.refuse_deleted(draft.sources)

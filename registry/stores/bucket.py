@@ -29,6 +29,7 @@ PART = 64 * 2**20  # bytes; larger files go up in parts
 MOST_COPIED = 5 * 2**30  # bytes that a store copies in one request
 NO_BYTES = b"these bytes have another SHA-256"
 Answer = TypeVar("Answer")
+Asked = TypeVar("Asked")
 
 # A store that does not answer is said to be away after some seconds, and tried again by whoever asked.
 PATIENCE = Config(
@@ -84,23 +85,16 @@ class Bucket:
             raise OSError(errno.EIO, f"the store gave back other bytes for {digest}")
 
     def take_all(self, sources: Mapping[str, Path]) -> None:
-        self._at_once(lambda digest: self.take(sources[digest], digest), sources)
+        at_once(lambda digest: self.take(sources[digest], digest), sources)
 
     def all_exist(self, digests: Collection[str]) -> bool:
-        return all(self._at_once(self.exists, digests))
-
-    @staticmethod
-    def _at_once(ask: Callable[[str], Answer], digests: Collection[str]) -> list[Answer]:
-        """Ask for many objects side by side: each answer of a store takes its time, however small."""
-        asked = [_beside().submit(ask, digest) for digest in digests]
-        wait(asked)  # all of them, also where one fails: their sources go when this returns
-        return [one.result() for one in asked]
+        return all(at_once(self.exists, digests))
 
     def open(self, digest: str, *, start: int = 0, length: int | None = None) -> BinaryIO:
         return self.open_object(key_of(digest), start=start, length=length)
 
     def open_ranges(self, digest: str) -> BinaryIO:
-        size = self._head(key_of(digest))["ContentLength"]
+        size = self.size_of(key_of(digest))
         return io.BufferedReader(Ranges(self.client, self.place(key_of(digest)), size), READ_AT_ONCE)
 
     def delete(self, digest: str) -> None:
@@ -132,11 +126,15 @@ class Bucket:
 
     def signed_address(self, digest: str, *, endpoint: str, disposition: str, content_type: str, seconds: int) -> str:
         """Return where whoever has it fetches the bytes, at the store itself, for so long."""
+        about = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
+        return self.signed("get_object", key_of(digest), endpoint=endpoint, seconds=seconds, **about)
+
+    def signed(self, call: str, name: str, *, endpoint: str, seconds: int, **about: Any) -> str:
+        """Return an address at which whoever has it may make this one call of S3, for so long."""
         if endpoint not in self._signers:
             self._signers[endpoint] = self.client_at(endpoint)
-        about = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
-        asked = {**self.place(key_of(digest)), **about}
-        return str(self._signers[endpoint].generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds))
+        asked = {**self.place(name), **about}
+        return str(self._signers[endpoint].generate_presigned_url(call, Params=asked, ExpiresIn=seconds))
 
     # --- Pieces of uploads
 
@@ -216,9 +214,13 @@ class Bucket:
                     name = str(item["Key"]).removeprefix(self.key(""))
                     yield name, item["Size"], item["LastModified"].timestamp()
 
+    def size_of(self, name: str) -> int:
+        return int(self._head(name)["ContentLength"])
+
     def _head(self, name: str, **more: str) -> dict[str, Any]:
         with said_clearly():
             about: dict[str, Any] = self.client.head_object(**self.place(name), **more)
+            _ = about["ContentLength"]  # the head of the answer is whole, or nearly so
         return about
 
 
@@ -230,6 +232,13 @@ def bucket_of(storage: Any) -> Bucket:
     if storage not in _KNOWN:
         _KNOWN[storage] = Bucket(storage)
     return _KNOWN[storage]
+
+
+def at_once(ask: Callable[[Asked], Answer], about: Collection[Asked]) -> list[Answer]:
+    """Ask a store about many things side by side: each answer takes its time, however small."""
+    asked = [_beside().submit(ask, one) for one in about]
+    wait(asked)  # all of them, also where one fails: their sources go when this returns
+    return [one.result() for one in asked]
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from datetime import datetime
 from typing import Any
@@ -18,11 +17,11 @@ from django.utils.timesince import timesince
 from accounts.models import User
 from registry.headers.numpy import in_words
 from registry.models import Project, RegisteredModel, Version
+from registry.sizes import readable
 
 register = template.Library()
 
 ICONS = "vendor/octicons-19.42.0/icons.svg"
-UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 REF_ICONS = {"branch": "git-branch", "tag": "tag", "alias": "rocket"}
 KIND_ICONS = {
     RegisteredModel.Kind.MODEL: "package",
@@ -52,11 +51,7 @@ def kind_icon(kind: str) -> SafeString:
 @register.filter
 def size(count: int) -> str:
     """Write bytes as people read them: 1.4 MiB."""
-    exponent = min(int(math.log2(count) // 10), len(UNITS) - 1) if count else 0
-    if exponent == 0:
-        return f"{count} byte{'' if count == 1 else 's'}"
-    value = count / 1024**exponent
-    return f"{value:.0f} {UNITS[exponent]}" if value >= 100 else f"{value:.3g} {UNITS[exponent]}"
+    return readable(count)
 
 
 @register.filter

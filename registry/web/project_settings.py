@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from registry.models import Project
 from registry.permissions import Action
 from registry.services import projects, trash
+from registry.services.quotas import storage_of
 from registry.web.forms.settings import DescriptionForm, RenameForm, SureForm, VisibilityForm
 from registry.web.pages import attempt, show
 from registry.web.places import Place, actor_of, project_at
@@ -77,4 +78,5 @@ def _page(place: Place, *, status: int = 200, **forms: Form) -> HttpResponse:
         "deleting": SureForm(expected=project.name),
     }
     days = settings.TRASH_LIFETIME.days
-    return show(place.request, "project_settings", place, tab="settings", status=status, days=days, **(given | forms))
+    given |= {"days": days, "storage": storage_of(project)}
+    return show(place.request, "project_settings", place, tab="settings", status=status, **(given | forms))

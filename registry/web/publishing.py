@@ -11,10 +11,12 @@ from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
+from lmvp.numerals import whole_number
 from registry import connections
 from registry.arriving import ArrivedFile, HashingUploadHandler, read_form
 from registry.models import Ref, Version
 from registry.permissions import Action
+from registry.services import room
 from registry.services.versions import File, Publication, publish_version
 from registry.web.forms.publishing import PublicationForm
 from registry.web.pages import attempt, show
@@ -30,7 +32,9 @@ def publish(request: HttpRequest, project: str, model: str) -> HttpResponse:
     arriving = HashingUploadHandler(request)
     try:
         if request.method == "POST":
-            model_at(request, project, model, action=Action.PUBLISH)  # before a byte of strangers is kept
+            place = model_at(request, project, model, action=Action.PUBLISH)  # before a byte of strangers is kept
+            size = whole_number(request.META.get("CONTENT_LENGTH") or "") or 0
+            room.require_for_body(actor=actor_of(request), project=place.project, size=size)
             connections.release()
             read_form(request, arriving)
         return _publish(request, project, model)

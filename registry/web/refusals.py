@@ -21,6 +21,7 @@ from django.urls import is_valid_path
 
 from accounts import context
 from accounts.errors import Forbidden, Refusal, Throttled
+from registry.errors import said_full
 from registry.models import Artifact, Invitation, Membership, Ref, RegisteredModel, RetentionRule, Role, Tree, Version
 from registry.permissions import Action, RoleTooLow, can
 from registry.services import blobs
@@ -40,6 +41,7 @@ HEADINGS = {
     503: "Busy",
     507: "The server’s disk is full",
 }
+HEADINGS_OF_CODES = {"quota_exceeded": "The quota does not allow this"}
 NOT_HERE: dict[type[ObjectDoesNotExist], str] = {
     Version.DoesNotExist: "This model has no such version: a revision is a number, a name, “latest” or the beginning of a digest.",
     Tree.DoesNotExist: "This version has no such file or directory.",
@@ -114,7 +116,8 @@ def refused(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, ValidationError):
         return error_page(request, 400, "", " ".join(error.messages), code="invalid")
     assert isinstance(error, Refusal)
-    response = error_page(request, error.status, "", error.message, code=error.code)
+    heading = HEADINGS_OF_CODES.get(error.code, "")
+    response = error_page(request, error.status, heading, error.message, code=error.code)
     if isinstance(error, Throttled):
         response["Retry-After"] = str(error.seconds)
     return response
@@ -137,8 +140,8 @@ def _page_above(path: str) -> str:
 
 
 def _out_of_order(error: OperationalError) -> HttpResponse:
-    if "disk is full" in str(error):
-        return failure_page(507, "Nothing can be kept just now. Ask the administrator for space.", code="storage_full")
+    if full := said_full(error):
+        return failure_page(full.status, full.message, code=full.code)
     stopped = "statement timeout" in str(error)
     response = failure_page(503, BUSY, code="database_timeout" if stopped else "database_busy")
     response["Retry-After"] = "10" if stopped else "1"
