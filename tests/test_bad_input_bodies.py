@@ -59,14 +59,13 @@ def alice(cast: Cast) -> APIClient:
 
 
 @pytest.mark.parametrize("door", DOORS + ACCOUNT_DOORS)
-@pytest.mark.parametrize(("body", "status", "code"), BODIES, ids=lambda value: ascii(value)[:30])
-def test_body_that_is_no_good_json(alice: APIClient, door: str, body: bytes, status: int, code: str) -> None:
-    if body == b"[]" and door.endswith(("/uploads/", "/metrics/")):
-        pytest.skip("a list of none is one")
-    if code == "invalid" and b'"name"' in body and door in NAMELESS:
-        code = "unknown_field"
+def test_body_that_is_no_good_json(alice: APIClient, door: str) -> None:
     with nothing_left_behind():
-        refused(alice.generic("POST", door, body, JSON), status, code)
+        for body, status, code in BODIES:
+            if body == b"[]" and door.endswith(("/uploads/", "/metrics/")):
+                continue  # a list of none is one
+            unknown = code == "invalid" and b'"name"' in body and door in NAMELESS
+            refused(alice.generic("POST", door, body, JSON), status, "unknown_field" if unknown else code)
 
 
 @pytest.mark.parametrize("door", [*DOORS, *ACCOUNT_DOORS, f"{BASE}/versions/"])

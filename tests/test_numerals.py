@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lmvp.numerals import whole_number
+from lmvp.numerals import size_of, whole_number
 from registry.models import Blob, Upload
-from registry.services.uploads import Wanted, announce
+from registry.services.announcing import Wanted, announce
 from tests.cast import Cast, client_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +24,21 @@ def test_what_is_no_whole_number(said: str) -> None:
 @pytest.mark.parametrize(("said", "number"), [("0", 0), ("007", 7), ("9" * 18, 10**18 - 1)])
 def test_what_is_one(said: str, number: int) -> None:
     assert whole_number(said) == number
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [("0", 0), ("7", 7), ("5B", 5), ("2k", 2048), ("2 KiB", 2048), ("50GB", 50 * 2**30), ("1.5 tb", 3 * 2**39)],
+)
+def test_what_is_a_size(said: str, size: int) -> None:
+    assert size_of(said) == size
+
+
+@pytest.mark.parametrize(
+    "said", ["", "B", "GB", "-1GB", "1.5", "1.5B", "1,5GB", "1e3", "٣GB", "5\u212a", "1G\n", "9" * 5000]
+)
+def test_what_is_no_size(said: str) -> None:
+    assert size_of(said) is None
 
 
 def test_no_other_place_decides_by_pythons_idea_of_a_digit() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import F
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -87,10 +88,12 @@ class ModelMetricViewSet(Room):
     def list(self, request: Request, project: str, model: str) -> Response:
         there, name, points = self.model(), request.query_params.get("name"), _points(request)
         if not name:
-            return self.pages(_Newest, Metric.objects.newest_in(there).values("name", *COLUMNS))
-        rows = Metric.objects.latest_of(there, name)
+            return self.pages(
+                _Newest, Metric.objects.newest_in(there).values("name", *COLUMNS, number=F("version__number"))
+            )
         if not points:
-            return self.pages(_OfVersion, rows.values("version_id", *COLUMNS), MetricOverVersionsPages())
+            rows = Metric.objects.over(there, name).values("version_id", "number", *COLUMNS)
+            return self.pages(_OfVersion, rows, MetricOverVersionsPages())
         return Response(_shown(name, Metric.objects.over_versions(there, name, most=points), "version"))
 
 
@@ -121,14 +124,14 @@ class BestViewSet(Room):
         return self.show(WholeVersionSerializer, best)
 
 
-COLUMNS = ("version__number", "value", "text", "step", "created_at")
+COLUMNS = ("value", "text", "step", "created_at")
 
 
 class _OfVersion(MetricSerializer):
-    """One metric's value in one version, from a row of COLUMNS."""
+    """One metric's value in one version, from a row of `number` and COLUMNS."""
 
     def to_representation(self, row: Any) -> dict[str, Any]:
-        about = {"version": row["version__number"], **measured(row["value"], row["text"]), "step": row["step"]}
+        about = {"version": row["number"], **measured(row["value"], row["text"]), "step": row["step"]}
         return about | {"created_at": TIME.to_representation(row["created_at"])}
 
 

@@ -97,6 +97,14 @@ class MetricQuerySet(models.QuerySet[Any]):
         """The rows that stand for one name in the versions of a model that are not in the trash."""
         return self.filter(model=model, name=name, latest=True, version__trashed_at=None)
 
+    def over(self, model: RegisteredModel, name: str) -> MetricQuerySet:
+        """The same with `number`, the version's, looked up row by row: by a join PostgreSQL would read all newer versions to
+        show a page of older ones."""
+        versions: Any = self.model._meta.get_field("version").related_model
+        shown = versions.objects.filter(pk=OuterRef("version_id"), trashed_at=None).order_by().values("number")
+        rows = self.filter(model=model, name=name, latest=True)
+        return rows.annotate(number=models.Subquery(shown)).filter(number__isnull=False)
+
     def of_version(self, version: Version, name: str) -> MetricQuerySet:
         """The rows of one name in a version; few are not searched for among the many of other names."""
         rows = self.filter(version=version, name=name)

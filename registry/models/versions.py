@@ -95,7 +95,7 @@ class RegisteredModelQuerySet(models.QuerySet["RegisteredModel"]):
 
     def for_listing(self) -> RegisteredModelQuerySet:
         """With the project, and the heads and aliases with their versions: a fixed number of queries."""
-        shown = Ref.objects.exclude(kind=Ref.Kind.TAG).select_related("version")
+        shown = Ref.objects.filter(kind__in=(Ref.Kind.BRANCH, Ref.Kind.ALIAS)).select_related("version")
         return self.select_related("project").prefetch_related(models.Prefetch("refs", shown))
 
     def with_heads(self) -> RegisteredModelQuerySet:
@@ -397,6 +397,10 @@ class Ref(models.Model):
     class Meta:
         ordering = ["kind", "name"]
         constraints = [models.UniqueConstraint(fields=["model", "name"], name="one_ref_per_name")]
+        indexes = [
+            models.Index(fields=["model", "kind", "name"], name="refs_of_a_kind"),
+            models.Index(fields=["model", "-updated_at"], name="refs_moved_last"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

@@ -84,6 +84,9 @@ class ByMetric:
         few = self.choice.few()
         of_name = Metric.objects.filter(name=self.name, latest=True)
         rows = of_name.filter(model=self.choice.model) if few is None else of_name.filter(version__in=few)
+        for condition in self.choice.conditions:
+            if condition.name == self.name:  # asked of the versions as well; so the walk begins where it can hold
+                rows = rows.filter(condition.holds())
         if self.head:
             rows = rows.filter(VersionParent.objects.on_line(self.head.pk, "version_id"))
         return rows.filter(Exists(self.choice.rows().filter(pk=OuterRef("version_id"))))
