@@ -7,6 +7,8 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -262,6 +264,16 @@ def test_slow_lines_bear_the_request_id_in_json(server: Server) -> None:
     (first,) = [each for each in told if each["request_id"] == "wanted-0000" and "route" in each]
     assert (first["route"], first["levelname"]) == ("/readyz", "WARNING")
     assert first["ms"] >= 1
+
+
+def test_servers_that_start_at_once_tidy_up_after_one_that_was_killed(tmp_path: Path) -> None:
+    """Whoever is second finds gone what it has just seen."""
+    for n in range(2000):
+        (tmp_path / f"lmvp-figures.99999999.{n}").mkdir()  # of a process that is no more
+    code = f"from pathlib import Path; from lmvp.watching import sharing; sharing._remove_left_behind(Path({str(tmp_path)!r}))"
+    starting = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(3)]
+    assert [each.wait() for each in starting] == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- The dashboard and the manual

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from lmvp.numerals import whole_number
@@ -30,8 +31,9 @@ def _remove_left_behind(place: Path) -> None:
     """Remove what servers left that were killed."""
     for directory in place.glob(f"{PREFIX}*"):
         pid = directory.name.split(".")[1]
-        if whole_number(pid) and not Path("/proc", pid).exists() and directory.stat().st_uid == os.getuid():
-            shutil.rmtree(directory, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another server that starts just now was quicker
+            if whole_number(pid) and not Path("/proc", pid).exists() and directory.stat().st_uid == os.getuid():
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def forget_figures() -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.http_client import Person, alice_at, rows
-from tests.servers import ROOT, Server, start_server
+from tests.faults.housekeeper import Housekeeper
+from tests.http_client import SETTLE, Person
+from tests.servers import Server, start_server
 
 
 @dataclass
@@ -21,6 +19,7 @@ class Site:
     env: Mapping[str, str]
     servers: list[Server]
     alice: Person
+    housekeeper: Housekeeper
 
     def start_again(self, at: int = 0) -> None:
         """Start a server that was killed, on its port, and wait until it answers."""
@@ -30,17 +29,13 @@ class Site:
         if self.alice.server.port == port:
             self.alice.server = self.servers[at]
 
-    def manage(self, *words: str) -> str:
-        """Run a management command that must succeed; return what it printed."""
-        settings = {**os.environ, "LMVP_DATA_DIR": str(self.servers[0].data_dir), **self.env}
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words], cwd=ROOT, env=settings, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
-        return done.stdout
+    def manage(self, *words: str) -> None:
+        """Run a management command that must succeed."""
+        self.keep_house(f"call_command(*{words!r})")
 
-    def rows(self, expression: str) -> Any:
-        return rows(self.servers[0], self.env, expression)
+    def keep_house(self, code: str) -> Any:
+        """Run code beside the servers (tests/faults/housekeeper.py says what it knows); return what it calls `found`."""
+        return self.housekeeper.run(code)
 
     def output(self) -> str:
         return "\n".join(server.output()[-3000:] for server in self.servers)
@@ -50,14 +45,15 @@ class Site:
 def running_site(tmp_path: Path, env: Mapping[str, str], *, servers: int = 1) -> Iterator[Site]:
     """Run so many servers until the block ends, whoever kills and starts them meanwhile. alice speaks with the first."""
     env = {"LMVP_DATA_DIR": str(tmp_path / "var"), **env}
-    site = Site(tmp_path, env, [], Person(None, ""))  # type: ignore[arg-type]
+    site = Site(tmp_path, env, [], Person(None, ""), Housekeeper(env))  # type: ignore[arg-type]
     try:
-        for _ in range(servers):  # one after the other: the first migrates
-            site.servers.append(start_server(tmp_path, **env))
-            site.servers[-1].wait_until_ready()
-        site.alice = alice_at(site.servers[0], env)
+        site.servers += [start_server(tmp_path, **env) for _ in range(servers)]
+        for server in site.servers:
+            server.wait_until_ready()
+        site.alice = Person(site.servers[0], site.keep_house(f"{SETTLE}found = token"))
         yield site
     finally:
+        site.housekeeper.end()
         for server in site.servers:
             server.kill()
 
