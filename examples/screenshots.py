@@ -1,6 +1,6 @@
 """`make screenshots`: the pages of the manual, taken of a team's registry with really trained models in it.
 
-A server of its own in a scratch directory; everything is published through the client and the API, and looked at in
+A server of its own in a scratch directory; everything is published through the client, and looked at in
 Chromium. The pictures go to docs/images.
 """
 
@@ -22,13 +22,14 @@ from demo_server import ROOT, running_server
 from digits import train
 from playwright.sync_api import Browser, Page, sync_playwright
 from week import prepare_environment
-from week_people import Person
+from week_people import signed_in as client_of
 
 sys.path.insert(0, str(ROOT))
 
+from lmvp import Client
+
 IMAGES = ROOT / "docs" / "images"
 PROJECT, MODEL, DATASET = "digits", "digits/classifier", "digits/images"
-HERE = f"/v1/projects/{PROJECT}/models/classifier/"
 LAPTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 375, "height": 740}, "device_scale_factor": 2}
 CARD = """---
@@ -114,10 +115,10 @@ class Team:
 
     def __init__(self, server: str, scratch: Path, password: str) -> None:
         self.scratch = scratch
-        self.ada, self.ben, self.cleo = (Person.signed_in(server, name, password) for name in ("ada", "ben", "cleo"))
+        self.ada, self.ben, self.cleo = (client_of(server, name, password) for name in ("ada", "ben", "cleo"))
         self.count = 0
 
-    def train(self, by: Person, message: str, settings: train.Settings, **more: Any) -> None:
+    def train(self, by: Client, message: str, settings: train.Settings, **more: Any) -> None:
         """Train, and publish weights, settings and card, with the loss of every epoch."""
         result = train.train(settings)
         self.count += 1
@@ -127,7 +128,7 @@ class Team:
         (directory / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
         told = asdict(settings) | {"accuracy": result.accuracy, "loss": result.losses[-1]}
         (directory / "README.md").write_text(CARD.format(**told), "utf-8")
-        by.lmvp.publish(
+        by.publish(
             MODEL,
             directory,
             message=message,
@@ -144,31 +145,27 @@ def furnish(server: str, scratch: Path) -> str:
     people = json.loads(subprocess.check_output([sys.executable, ROOT / "examples" / "demo_team.py"], text=True))
     team = Team(server, scratch, people["password"])
     ada, ben = team.ada, team.ben
-    ada.lmvp.create_project(PROJECT, description="Reading handwritten digits")
-    for name, role in (("ben", "contributor"), ("cleo", "viewer")):
-        ada.post(f"/v1/projects/{PROJECT}/members/", {"username": name, "role": role})
-    ada.post(
-        f"/v1/projects/{PROJECT}/models/", {"name": "images", "kind": "dataset", "description": "UCI digits, 8 × 8"}
-    )
-    ada.lmvp.publish(DATASET, train.DATA, message="1,797 digits of 44 writers", progress=False)
-    ada.post(f"/v1/projects/{PROJECT}/models/", {"name": "classifier", "description": "Reads one handwritten digit"})
+    ada.create_project(PROJECT, description="Reading handwritten digits")
+    ada.set_member(PROJECT, "ben", role="contributor")
+    ada.set_member(PROJECT, "cleo", role="viewer")
+    ada.create_model(DATASET, kind="dataset", description="UCI digits, 8 × 8")
+    ada.publish(DATASET, train.DATA, message="1,797 digits of 44 writers", progress=False)
+    ada.create_model(MODEL, description="Reads one handwritten digit")
     first = train.Settings(hidden=16, epochs=12, learning_rate=0.1)
     team.train(ada, "A first try: 16 hidden units", first, alias="production")
     team.train(ben, "Wider\n\nTwice as wide as the first one, the same rate.", replace(first, hidden=32))
     team.train(ben, "Trained longer", replace(first, hidden=32, epochs=40), alias="staging")
-    ada.lmvp.set_alias(MODEL, "production", 3, comment="Better by two points on the test set")
+    ada.set_alias(MODEL, "production", 3, comment="Better by two points on the test set")
     team.train(ada, "Would an eighth of the size do?", replace(first, hidden=8, epochs=40), branch="small")
     team.train(ada, "Small, with a larger rate", replace(first, hidden=8, epochs=40, learning_rate=0.3), branch="small")
     team.train(ben, "A larger rate", replace(first, hidden=64, epochs=40, learning_rate=0.3), alias="staging")
-    ada.lmvp.set_alias(MODEL, "production", 6, comment="Best so far")
-    ada.post(
-        f"{HERE}aliases/production/rollback/", {"comment": "Too slow on the scanner: back until it is looked into"}
-    )
+    ada.set_alias(MODEL, "production", 6, comment="Best so far")
+    ada.rollback(MODEL, "production", comment="Too slow on the scanner: back until it is looked into")
     team.train(
         ben, "As good, with half the units", replace(first, hidden=32, epochs=60, learning_rate=0.25), tag="release-1.0"
     )
-    ada.lmvp.set_alias(MODEL, "production", 7, comment="As fast as before, and better")
-    ada.patch(f"{HERE}versions/1/", {"deprecated": "Reads sevens as ones: use production"})
+    ada.set_alias(MODEL, "production", 7, comment="As fast as before, and better")
+    ada.deprecate(MODEL, 1, reason="Reads sevens as ones: use production")
     return str(people["password"])
 
 

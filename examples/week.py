@@ -2,7 +2,8 @@
 
     .venv/bin/python examples/week.py        # on SQLite in a scratch directory, or on DATABASE_URL
 
-Ada owns the project, ben contributes, cleo looks on. Every step asserts what it sees; the first surprise ends the walk.
+Ada owns the project, ben contributes, cleo looks on, each with a client of their own. Every step asserts what it sees; the
+first surprise ends the walk.
 """
 
 from __future__ import annotations
@@ -13,19 +14,29 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from demo_screen import bold, dim
 from demo_server import ROOT, Server, running_server
-from week_people import Person, Refused
+from week_people import signed_in
 
 sys.path.insert(0, str(ROOT))
 
+from lmvp.client.errors import (
+    DeprecatedVersion,
+    InUse,
+    LMVPError,
+    MergeConflict,
+    NotFound,
+    PermissionDenied,
+    ValidationFailed,
+)
 
+E = TypeVar("E", bound=LMVPError)
 PROJECT, MODEL, DATASET = "letters", "letters/reader", "letters/scans"
 # Nothing waits two weeks in this week's trash, and no file is too young to be collected.
 SHORT_LIVES = {"LMVP_TRASH_DAYS": "0"}
@@ -43,7 +54,8 @@ def prepare_environment(scratch: Path) -> None:
     """Let the server, and every command beside it, work in the scratch directory and on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    ours = {"LMVP_DATA_DIR": str(scratch / "data"), "PORT": str(port), "HOST": "127.0.0.1"}
+    ours = {"LMVP_DATA_DIR": str(scratch / "data"), "LMVP_CACHE": str(scratch / "cache"), "PORT": str(port)}
+    ours |= {"HOST": "127.0.0.1", "LMVP_OFFLINE": ""}
     os.environ.update(ours | {"LMVP_URL": f"http://localhost:{port}"} | SHORT_LIVES)
 
 
@@ -54,15 +66,14 @@ def expect(what: str, seen: Any, expected: Any) -> None:
     print(f"   ✓ {what}")
 
 
-@contextmanager
-def expect_refusal(what: str, code: str) -> Iterator[Refused]:
-    """Expect that the server says no, with this code."""
-    refusal = Refused()
+def expect_refusal(what: str, kind: type[E], code: str, call: Callable[[], object]) -> E:
+    """Expect that the server says no, with this code, and return how it says it."""
     try:
-        yield refusal
-    except Refused as error:
-        refusal.code, refusal.fields, refusal.message = error.code, error.fields, error.message
-    expect(f"{what} {dim(refusal.message)}", refusal.code, code)
+        call()
+    except kind as refusal:
+        expect(f"{what} {dim(refusal.message)}", refusal.code, code)
+        return refusal
+    sys.exit(f"   ✗ {what}\n     expected: {code}\n     seen:     nobody refused it")
 
 
 def day(name: str, story: str) -> None:
@@ -86,9 +97,8 @@ class Week:
         self.scratch = scratch
         people = json.loads(subprocess.check_output([sys.executable, ROOT / "examples" / "demo_team.py"], text=True))
         self.ada, self.ben, self.cleo = (
-            Person.signed_in(server.address, name, people["password"]) for name in ("ada", "ben", "cleo")
+            signed_in(server.address, name, people["password"]) for name in ("ada", "ben", "cleo")
         )
-        self.model = f"/v1/projects/{PROJECT}/models/reader/"
 
     def walk(self) -> None:
         self.monday()
@@ -114,37 +124,35 @@ class Week:
 
     def monday(self) -> None:
         day("Monday", "a project, a dataset, a first model made from it")
-        self.ada.lmvp.create_project(PROJECT, description="Reading letters")
-        for name, role in (("ben", "contributor"), ("cleo", "viewer")):
-            self.ada.post(f"/v1/projects/{PROJECT}/members/", {"username": name, "role": role})
-        self.ada.post(f"/v1/projects/{PROJECT}/models/", {"name": "scans", "kind": "dataset"})
+        self.ada.create_project(PROJECT, description="Reading letters")
+        self.ada.set_member(PROJECT, "ben", role="contributor")
+        self.ada.set_member(PROJECT, "cleo", role="viewer")
+        self.ada.create_model(DATASET, kind="dataset")
         scans = self.files("scans", pages=np.arange(4096, dtype=np.uint8).reshape(64, 64))
-        dataset = self.ada.lmvp.publish(DATASET, scans, message="500 pages, scanned", progress=False)
-        first = self.ada.lmvp.publish(
+        dataset = self.ada.publish(DATASET, scans, message="500 pages, scanned", progress=False)
+        first = self.ada.publish(
             MODEL,
             self.files("first", weights=np.ones((16, 16), np.float32), config={"hidden": 16, "lr": 0.1}),
             message="A first reader",
             metrics={"accuracy": 0.81},
-            derived_from=[f"{DATASET}@{dataset.number}"],
+            derived_from=dataset,
             progress=False,
         )
-        self.ada.put(f"{self.model}aliases/production/", {"revision": "1", "comment": "better than nothing"})
-        self.ada.put(f"{self.model}aliases/production/", {"protected": True})
-        lineage = self.cleo.get(f"{self.model}versions/{first.number}/lineage/")
-        derived = [edge for edge in lineage["edges"] if edge["kind"] == "derived"]
+        self.ada.set_alias(MODEL, "production", 1, comment="better than nothing", protected=True)
+        derived = [edge for edge in self.cleo.lineage(MODEL, first.number).edges if edge.kind == "derived"]
         expect("the model names the dataset that it was made from", len(derived), 1)
-        header = self.cleo.get(f"{self.model}versions/production/inspect/weights.npy")
-        expect("its tensors are known without loading it", header["parameters"], 256)
+        header = self.cleo.inspect(MODEL, "weights.npy", revision="production")
+        expect("its tensors are known without loading it", header.parameters, 256)
 
     def tuesday(self) -> None:
         day("Tuesday", "ada and ben each try something, on a branch of their own")
         for person, branch, hidden in ((self.ada, "wider", 64), (self.ben, "faster", 8)):
-            person.post(f"{self.model}branches/", {"name": branch, "revision": "main"})
+            person.create_branch(MODEL, branch, revision="main")
             changed = self.files(
                 branch, weights=np.full((hidden, 16), 2, np.float32), config={"hidden": hidden, "lr": 0.1}
             )
             (changed / f"notes-{branch}.txt").write_text(f"{hidden} units\n")
-            person.lmvp.publish(
+            person.publish(
                 MODEL,
                 changed,
                 branch=branch,
@@ -152,76 +160,75 @@ class Week:
                 metrics={"accuracy": 0.9 + hidden / 1000},
                 progress=False,
             )
-        listed = [branch["name"] for branch in self.cleo.get(f"{self.model}branches/")["results"]]
+        listed = [branch.name for branch in self.cleo.branches(MODEL)]
         expect("three branches", listed, ["faster", "main", "wider"])
-        line = [version["number"] for version in self.cleo.get(f"{self.model}versions/?branch=faster")["results"]]
+        line = [version.number for version in self.cleo.history(MODEL, branch="faster")]
         expect("each has a line of its own", line, [3, 1])
 
     def wednesday(self) -> None:
         day("Wednesday", "both go into main, and both changed the same file")
-        merged = self.ada.post(f"{self.model}merge/", {"source": "wider", "target": "main"})
-        expect("the first is a fast-forward: no new version", (merged["number"], merged["merge"]), (2, "fast_forward"))
-        with expect_refusal("the second meets a conflict", "merge_conflict") as refusal:
-            self.ben.post(f"{self.model}merge/", {"source": "faster", "target": "main"})
-        paths = [conflict["path"] for conflict in refusal.fields["conflicts"]]
-        expect("the answer names the files", paths, ["config.json", "weights.npy"])
-        resolve = {"config.json": "source", "weights.npy": "target"}
-        merged = self.ben.post(f"{self.model}merge/", {"source": "faster", "target": "main", "resolve": resolve})
-        expect("ben picks a side for each", merged["merge"], "merged")
-        expect("the result has two parents", [parent["number"] for parent in merged["parents"]], [2, 3])
-        listed = [entry["path"] for entry in self.cleo.get(f"{self.model}versions/main/tree/")["results"]]
+        merged = self.ada.merge(MODEL, "wider", "main")
+        seen = (merged.version.number, merged.outcome)
+        expect("the first is a fast-forward: no new version", seen, (2, "fast_forward"))
+        conflict = expect_refusal(
+            "the second meets a conflict",
+            MergeConflict,
+            "merge_conflict",
+            lambda: self.ben.merge(MODEL, "faster", "main"),
+        )
+        expect("the answer names the files", conflict.paths, ["config.json", "weights.npy"])
+        merged = self.ben.merge(MODEL, "faster", "main", resolve={"config.json": "source", "weights.npy": "target"})
+        expect("ben picks a side for each", merged.outcome, "merged")
+        expect("the result has two parents", merged.version.parents, (2, 3))
+        listed = [file.path for file in self.cleo.files(MODEL, "main")]
         expect("and the files of both", listed, ["config.json", "notes-faster.txt", "notes-wider.txt", "weights.npy"])
-        text = self.cleo.get(f"{self.model}compare/2...4/files/config.json")
-        expect("the diff shows what became of the configuration", '+  "hidden": 8,' in text["diff"], True)
+        text = self.cleo.compare_file(MODEL, "config.json", base=2, head=4)
+        expect("the diff shows what became of the configuration", '+  "hidden": 8,' in (text.diff or ""), True)
 
     def thursday(self) -> None:
         day("Thursday", "the best one goes to production")
-        best = self.cleo.get(f"{self.model}best/?metric=accuracy")
-        expect("best by accuracy", best["number"], 2)
-        with expect_refusal("ben may not move what is protected", "role_too_low"):
-            self.ben.put(f"{self.model}aliases/production/", {"revision": "2"})
-        self.ada.put(
-            f"{self.model}aliases/production/", {"revision": "2", "expected": "1", "comment": "best on the test set"}
+        best = self.cleo.best(MODEL, "accuracy")
+        expect("best by accuracy", best.number, 2)
+        expect_refusal(
+            "ben may not move what is protected",
+            PermissionDenied,
+            "role_too_low",
+            lambda: self.ben.set_alias(MODEL, "production", 2),
         )
-        local = self.cleo.lmvp.download(MODEL, revision="production", path=self.scratch / "served", progress=False)
-        wider = (self.scratch / "wider" / "weights.npy").read_bytes()
-        expect("cleo gets the same bytes", (local.path / "weights.npy").read_bytes() == wider, True)
-        self.before_the_rollback = self.cleo.get(f"{self.model}aliases/production/moves/")["results"][0]["at"]
+        self.ada.set_alias(MODEL, "production", 2, expected=1, comment="best on the test set")
+        local = self.cleo.download(MODEL, revision="production", path=self.scratch / "served", progress=False)
+        expect("cleo gets the same bytes", local.file("weights.npy").read_bytes() == self.wider_weights(), True)
+        self.before_the_rollback = self.cleo.moves(MODEL, "production")[0].at
 
     def friday(self) -> None:
         day("Friday", "production is too slow, and goes back in one call")
-        back = self.ada.post(f"{self.model}aliases/production/rollback/", {"comment": "too slow on the reader's phone"})
-        expect("production is the first version again", back["version"], 1)
-        then = self.cleo.get(f"{self.model}aliases/production/at/?time={self.before_the_rollback}")
-        told = (then["version"], then["move"]["actor"], then["move"]["comment"])
+        back = self.ada.rollback(MODEL, "production", comment="too slow on the reader's phone")
+        expect("production is the first version again", back.version, 1)
+        then = self.cleo.ref_at(MODEL, "production", time=self.before_the_rollback)
+        told = (then.version, then.move and then.move.actor, then.move and then.move.comment)
         expect("what it was on Thursday, who moved it and why", told, (2, "ada", "best on the test set"))
-        self.ada.patch(f"{self.model}versions/2/", {"deprecated": "too slow on phones"})
-        expect(
-            "every reader sees why not to use it",
-            self.cleo.get(f"{self.model}versions/2/")["deprecated"],
-            "too slow on phones",
-        )
-        restored = self.ben.post(f"{self.model}versions/1/restore/", {"branch": "main"})
+        self.ada.deprecate(MODEL, 2, reason="too slow on phones")
+        expect("every reader sees why not to use it", self.cleo.version(MODEL, 2).deprecated, "too slow on phones")
+        restored = self.ben.restore(MODEL, 1, branch="main")
         expect(
             "main has the first files again, as a new version",
-            (restored["number"], restored["tree"]),
-            (5, self.tree(1)),
+            (restored.number, self.digests(restored.number)),
+            (5, self.digests(1)),
         )
 
-    def tree(self, number: int) -> str:
-        return self.cleo.get(f"{self.model}versions/{number}/")["tree"]
+    def digests(self, number: int) -> dict[str, str]:
+        return {file.path: file.digest for file in self.cleo.files(MODEL, number)}
+
+    def wider_weights(self) -> bytes:
+        return (self.scratch / "wider" / "weights.npy").read_bytes()
 
     def saturday(self) -> None:
         day("Saturday", "an experiment, its model, its predictions")
-        levels = {"0": "experiment", "1": "model", "2": "predictions"}
-        self.ben.post(f"/v1/projects/{PROJECT}/hierarchies/", {"name": "experiments", "level_labels": levels})
-        experiment = self.ben.post(
-            "/v1/artifacts/", {"project": PROJECT, "hierarchy": "experiments", "data": {"name": "how wide?"}}
-        )
+        levels = ["experiment", "model", "predictions"]
+        self.ben.create_hierarchy("experiments", levels, project=PROJECT)
+        experiment = self.ben.create_artifact({"name": "how wide?"}, project=PROJECT, hierarchy="experiments")
         training = {"type": "ml_training", "metadata": {"status": "success", "config_id": "hidden-64"}}
-        model = self.ben.post(
-            "/v1/artifacts/", {"parent_id": experiment["id"], "data": training, "version": f"{MODEL}@wider"}
-        )
+        model = self.ben.create_artifact(training, parent=experiment, version=f"{MODEL}@wider")
         frame = {"columns": ["page", "letter"], "data": [[1, "a"], [2, "b"]]}
         predictions = {
             "type": "ml_prediction",
@@ -229,50 +236,60 @@ class Week:
             "content": frame,
             "content_type": "application/vnd.chapkit.dataframe+json",
         }
-        leaf = self.ben.post("/v1/artifacts/", {"parent_id": model["id"], "data": predictions})
-        with expect_refusal("no level below predictions", "level_not_in_hierarchy"):
-            self.ben.post("/v1/artifacts/", {"parent_id": leaf["id"], "data": {}})
-        grown = self.cleo.post("/v1/artifacts/$tree", {"root_id": experiment["id"]})
-        labels = [
-            grown["level_label"],
-            grown["children"][0]["level_label"],
-            grown["children"][0]["children"][0]["level_label"],
-        ]
-        expect("one tree", labels, list(levels.values()))
-        table = self.cleo.text(f"/v1/artifacts/{leaf['id']}/$download", accept="text/csv")
+        leaf = self.ben.create_artifact(predictions, parent=model)
+        expect_refusal(
+            "no level below predictions",
+            ValidationFailed,
+            "level_not_in_hierarchy",
+            lambda: self.ben.create_artifact({}, parent=leaf),
+        )
+        grown = self.cleo.artifact_tree(experiment)
+        [below] = grown.children
+        labels = [grown.level_label, below.level_label, below.children[0].level_label]
+        expect("one tree", labels, levels)
+        table = self.cleo.load_artifact(leaf, to="csv")
         expect("the predictions come as a table", table.split(), ["page,letter", "1,a", "2,b"])
-        with expect_refusal("an experiment with children stays", "has_children"):
-            self.ben.delete(f"/v1/artifacts/{experiment['id']}/")
+        codes = self.ben.create_artifact({"name": "codes"}, parent=experiment, content=np.eye(3, dtype=np.float32))
+        there = self.cleo.artifact(codes.id).load()
+        expect("an array comes as an array", (there.dtype, there.tolist()), (np.float32, np.eye(3).tolist()))
+        expect_refusal(
+            "an experiment with children stays",
+            InUse,
+            "has_children",
+            lambda: self.ben.delete_artifact(experiment),
+        )
 
     def sunday(self) -> None:
         day("Sunday", "nobody is there: the rule and the garbage run")
         for night in range(6):
             weights = self.files("nightly", weights=np.full((64, 64), night, np.float32), config={"night": night})
-            self.ben.lmvp.publish(MODEL, weights, branch="nightly", message=f"Nightly {night}", progress=False)
-        rule = self.ada.put(f"{self.model}retention/", {"keep_last": 3})
-        expect("the rule says beforehand what it would delete", rule["would_trash"]["versions"], 4)
+            self.ben.publish(MODEL, weights, branch="nightly", message=f"Nightly {night}", progress=False)
+        rule = self.ada.set_retention(MODEL, keep_last=3)
+        expect("the rule says beforehand what it would delete", rule.would_trash.versions, 4)
         print("\n".join(f"     {dim(line)}" for line in manage("collect_garbage", "--dry-run").splitlines()))
         expect("a dry run changes nothing", self.numbers(), list(range(11, 0, -1)))
         print("\n".join(f"     {dim(line)}" for line in manage("collect_garbage", "--grace-hours", "0").splitlines()))
         expect("kept: the newest, and what a name or a lineage names", self.numbers(), [11, 10, 9, 5, 3, 2, 1])
         print("\n".join(f"     {dim(line)}" for line in manage("collect_garbage", "--grace-hours", "0").splitlines()))
-        with expect_refusal("the files of a purged version are gone", "not_found"):
-            self.cleo.get(f"{self.model}versions/7/")
-        events = self.ada.get(f"/v1/projects/{PROJECT}/events/?action=version.purged")["results"]
-        purged = sorted(event["subject"] for event in events)
+        expect_refusal(
+            "the files of a purged version are gone", NotFound, "not_found", lambda: self.cleo.version(MODEL, 7)
+        )
+        purged = sorted(event.subject for event in self.ada.events(PROJECT, action="version.purged"))
         expect("its number, digest and this line are left", purged, [f"{MODEL} v{number}" for number in (4, 6, 7, 8)])
         manage("verify_blobs")
-        local = self.cleo.lmvp.download(MODEL, revision="wider", path=self.scratch / "again", progress=False)
-        wider = (self.scratch / "wider" / "weights.npy").read_bytes()
-        expect("what stayed is whole", (local.path / "weights.npy").read_bytes() == wider, True)
-        found = [hit["version"] for hit in self.cleo.get("/v1/search/?q=hidden+units&type=version")["results"]]
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            local = self.cleo.download(MODEL, revision="wider", path=self.scratch / "again", progress=False)
+        expect("whoever downloads it is warned", [one.category for one in warned], [DeprecatedVersion])
+        expect("what stayed is whole", local.file("weights.npy").read_bytes() == self.wider_weights(), True)
+        found = [hit.version for hit in self.cleo.search("hidden units", type="version")]
         expect("and is found", sorted(found), [2, 3])
-        told = self.ada.get(f"/v1/projects/{PROJECT}/events/?action=alias.")["results"]
-        moves = [(event["actor"], event["after"]["version"]) for event in told if event["after"].get("version")]
+        told = [event for event in self.ada.events(PROJECT, action="alias.") if event.after]
+        moves = [(event.actor, event.after["version"]) for event in told if event.after.get("version")]
         expect("the log tells who moved production", moves[:2], [("ada", 1), ("ada", 2)])
 
     def numbers(self) -> list[int]:
-        return [version["number"] for version in self.cleo.get(f"{self.model}versions/")["results"]]
+        return [version.number for version in self.cleo.history(MODEL)]
 
 
 if __name__ == "__main__":
