@@ -149,7 +149,8 @@ from django.utils import timezone
 from accounts.models import User
 from registry.services.projects import ensure_personal_project
 from registry.services.registered_models import create_model
-from registry.services.uploads import Wanted, announce, receive
+from registry.services.announcing import Wanted, announce
+from registry.services.uploads import receive
 from registry.models import Project
 user = User.objects.create_user("{name}@example.org", "{name}", email_verified_at=timezone.now())
 ensure_personal_project(actor=user)

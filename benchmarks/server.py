@@ -31,8 +31,9 @@ User.objects.create_user(name + "@example.org", name, password, email_verified_a
 class Server:
     """`manage.py serve` with its own directory, as a context manager. Its log is in `directory`/server.log."""
 
-    def __init__(self, directory: Path, database_url: str | None = None) -> None:
+    def __init__(self, directory: Path, database_url: str | None = None, pause: float = 0.1) -> None:
         self.directory = directory
+        self._pause = pause  # seconds between two looks whether it answers
         self.port = _free_port()
         self._log = directory / "server.log"
         # What the shell has set for the user's own server must not reach this one.
@@ -79,7 +80,7 @@ class Server:
                 connection.request("GET", "/healthz")
                 if connection.getresponse().status == 200:
                     return
-            time.sleep(0.1)
+            time.sleep(self._pause)
         raise SystemExit(f"The server did not start. Its log:\n{self._log.read_text()}")
 
     def processes(self) -> list[int]:
