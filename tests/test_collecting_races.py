@@ -16,6 +16,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from registry.digests import EMPTY
+from registry.directories import entries
 from registry.errors import Refusal
 from registry.incoming import Incoming
 from registry.models import Blob, Occurrence, RegisteredModel, Tree, Upload, Version
@@ -150,27 +152,19 @@ def test_uploads_of_the_same_bytes_while_they_are_collected_all_succeed(cast: Ca
         assert is_kept(b"bytes")
 
 
-def test_collector_waits_for_a_publication_that_names_a_directory(cast: Cast) -> None:
-    """Between naming a directory and the commit: the collector waits for the row, asks again, and leaves it."""
+def test_collector_passes_over_directories_that_a_publication_is_about_to_name(cast: Cast) -> None:
     model = cast.model()
     digest = send(cast.bob, model, b"1")
     publication = Publication(files=[File("deep/a", digest)])
-    named, waited_for = threading.Event(), threading.Event()
+    named, collected = threading.Event(), threading.Event()
 
     def publisher() -> int:
         try:
             with transaction.atomic():
                 version, _ = publish_version(actor=cast.bob, model=model, publication=publication)
                 named.set()
-                waited_for.wait(20)
+                assert collected.wait(20), "the collector waits for this transaction"
             return version.number
-        finally:
-            connection.close()
-
-    def collector() -> int:
-        named.wait(20)
-        try:
-            return garbage.collect(grace=-LONG_AGO).trees.count  # whenever they were used
         finally:
             connection.close()
 
@@ -179,14 +173,38 @@ def test_collector_waits_for_a_publication_that_names_a_directory(cast: Cast) ->
     publish(cast.bob, cast.model("third"), {"x": b"1"})  # the bytes are needed, whatever becomes of the directories
     Version.objects.filter(model__name="other").update(trashed_at=timezone.now())
     purging.empty(Version.objects.filter(model__name="other"))
-    with ThreadPoolExecutor(2) as pool:
-        publishing, collecting = pool.submit(publisher), pool.submit(collector)
-        wait_until(lambda: is_waited_for("registry_tree"))
-        waited_for.set()
+    with ThreadPoolExecutor(1) as pool:
+        publishing = pool.submit(publisher)
+        assert named.wait(20)
+        assert garbage.collect(grace=-LONG_AGO).trees.count == 0  # whenever they were used
+        collected.set()
         assert publishing.result() == 1
-        assert collecting.result() == 0
     assert Tree.objects.count() == 4
     check_integrity()
+
+
+def test_collector_takes_what_nobody_holds_and_a_publication_finds_it_gone(cast: Cast) -> None:
+    """A publication holds the root and asks for what is below; the collector goes by digest: they do not wait in a circle."""
+    publish(cast.bob, cast.model(), {"deep/a": b"1"})
+    root = Version.objects.get().tree_id
+    (below,) = (entry.digest for entry in entries(Tree.objects.content_of(root), 0, 2))
+    Version.objects.update(trashed_at=timezone.now())
+    purging.empty(Version.objects.all())
+    with transaction.atomic():
+        Tree.objects.held_contents_of({root})
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(_collect_elsewhere).result(20) == 1
+        with pytest.raises(Tree.DoesNotExist):
+            Tree.objects.held_contents_of({below})
+    assert garbage.collect(grace=-LONG_AGO).trees.count == 1
+    assert not Tree.objects.exclude(pk=EMPTY).exists()
+
+
+def _collect_elsewhere() -> int:
+    try:
+        return garbage.collect(grace=-LONG_AGO).trees.count  # whenever they were used
+    finally:
+        connection.close()
 
 
 def test_place_that_a_publication_relies_on_meanwhile_is_passed_on_to_it(cast: Cast) -> None:

@@ -235,8 +235,9 @@ def _sweep_trees(run: _Run) -> None:
             run.report.trees.add(map(len, rows.values_list("content", flat=True).iterator(chunk_size=20)))
             continue
         with transaction.atomic():
-            # Waits for whoever is about to name one of them (Tree.objects.held_contents_of), and then asks again.
-            locked = rows.filter(used_at__lte=run.cutoff).order_by("pk").select_for_update()
+            # Whoever is about to name some holds them from the root down (Tree.objects.held_contents_of): to wait for
+            # those, with others in hand, could be a circle. They are in use, and stay; the rest is asked for again.
+            locked = rows.filter(used_at__lte=run.cutoff).order_by("pk").select_for_update(skip_locked=True)
             held = set(locked.values_list("pk", flat=True))
             rows = Tree.objects.filter(pk__in=held - _trees_needed(held))
             sizes = [len(content) for content in rows.values_list("content", flat=True).iterator(chunk_size=20)]
