@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from datetime import timedelta
 
 import pytest
@@ -55,6 +57,18 @@ def test_a_part_at_another_offset_is_told_where_to_go_on(cast, upload) -> None:
     assert answer.status_code == 409
     assert answer.json()["error"]["code"] == "offset_mismatch"
     assert answer.json()["error"]["fields"] == {"offset": 0}
+
+
+def test_a_disk_that_cannot_sync_leaves_the_upload_to_the_next_sender(upload, monkeypatch) -> None:
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            resuming.append(upload=upload, offset=0, chunks=[BYTES[:100]])
+    assert Upload.objects.get().offset == 0, "nothing is promised that is not on the disk"
+    assert resuming.append(upload=upload, offset=0, chunks=[BYTES]).stored_at
 
 
 def test_more_than_was_announced_is_refused_and_what_fits_was_kept(upload) -> None:

@@ -58,6 +58,18 @@ class Lease:
         self._update(None, **also)
 
     @contextmanager
+    def given_back(self) -> Iterator[None]:
+        """Let the next sender in when this one fails, whatever of: what was committed is safe, and gone on from."""
+        try:
+            yield
+        except (Conflict, Gone):
+            raise  # it is another's by now, or nobody's
+        except BaseException:
+            with suppress(Conflict, Gone, DatabaseError):  # then it runs out
+                self.end()
+            raise
+
+    @contextmanager
     def renewed_aside(self) -> Iterator[None]:
         """Renew while something takes long that cannot be asked in between: a store that is far, a file that is copied."""
         ended = threading.Event()

@@ -7,7 +7,7 @@ so many bytes, and at the end of a part, however it ends. A sender that is gone 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from registry import connections
 from registry.errors import Conflict, Gone, Invalid, TooLarge
@@ -28,20 +28,14 @@ def append(*, upload: Upload, offset: int, chunks: Iterable[bytes]) -> Upload:
     if upload.stored_at and offset == upload.size:
         return upload  # the answer to the last part was lost
     lease = Lease(upload, offset)
-    upload.refresh_from_db(fields=["pieces"])  # now nobody else adds to them
-    connections.release()
-    partial = _open(upload, lease, offset)
-    try:
-        _write(partial, lease, chunks)
-        upload.offset = partial.size
-        upload.pieces = partial.noted().get("pieces", [])
-        return _finish(upload, partial, lease) if partial.size == upload.size else upload
-    except Unavailable:
-        with suppress(Conflict, Gone):  # what was committed is safe: the next sender goes on from there
-            lease.end()
-        raise
-    finally:
-        partial.close()
+    with lease.given_back():
+        upload.refresh_from_db(fields=["pieces"])  # now nobody else adds to them
+        connections.release()
+        with closing(_open(upload, lease, offset)) as partial:
+            _write(partial, lease, chunks)
+            upload.offset = partial.size
+            upload.pieces = partial.noted().get("pieces", [])
+            return _finish(upload, partial, lease) if partial.size == upload.size else upload
 
 
 def _open(upload: Upload, lease: Lease, offset: int) -> Partial | InPieces:
@@ -57,9 +51,6 @@ def _open(upload: Upload, lease: Lease, offset: int) -> Partial | InPieces:
     except Lost:
         lease.end(offset=0, pieces=[])
         raise mismatch(0) from None
-    except BaseException:
-        lease.end()
-        raise
 
 
 def _write(partial: Partial | InPieces, lease: Lease, chunks: Iterable[bytes]) -> None:
@@ -86,16 +77,11 @@ def _finish(upload: Upload, partial: Partial | InPieces, lease: Lease) -> Upload
         _check(upload, partial, lease)
         with lease.renewed_aside():
             return uploads.finish(upload=upload, incoming=partial)
-    except (Conflict, Gone, Invalid):
-        raise
     except FileNotFoundError:
         if isinstance(partial, InPieces):
             with suppress(Conflict, Gone):  # a piece is gone: all has to come again, unless it is stored
                 lease.end(offset=0, pieces=[])
         return _ended_by_another(upload)
-    except BaseException:
-        lease.end()  # all that came is kept: the next sender ends it
-        raise
 
 
 def _check(upload: Upload, partial: Partial | InPieces, lease: Lease) -> None:
