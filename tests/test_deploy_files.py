@@ -78,6 +78,22 @@ def test_pods_run_as_the_user_of_the_image():
         assert pod is None or pod["securityContext"]["runAsUser"] == user, name
 
 
+def test_the_backup_and_the_garbage_do_not_meet():
+    """Whichever comes second ends at once."""
+    at = {
+        name: RESOURCES[f"CronJob/lmvp-{name}"]["spec"]["schedule"].split()[:2]
+        for name in ("backup", "collect-garbage")
+    }
+    assert at["backup"] != at["collect-garbage"]
+    assert all(field.isdigit() for times in at.values() for field in times), "each once a day"
+    pod = RESOURCES["CronJob/lmvp-backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    [*_, directory, _, kept] = pod["containers"][0]["command"]
+    assert directory.startswith("/backup/")
+    assert int(kept) > 1
+    [volume] = [one for one in pod["volumes"] if "persistentVolumeClaim" in one]
+    assert f"PersistentVolumeClaim/{volume['persistentVolumeClaim']['claimName']}" in RESOURCES
+
+
 def test_what_compose_mounts_is_there():
     for file in ("docker-compose.yml", "docker-compose.scale.yml"):
         for service in yaml.safe_load((ROOT / file).read_text())["services"].values():
