@@ -156,12 +156,12 @@ def test_the_admin_sets_the_quota_of_a_user(cast: Cast, root: User) -> None:
 def test_settings_of_a_project_say_how_much_it_holds(cast: Cast, model: RegisteredModel, settings: Any) -> None:
     publish(cast.bob, model, {"a": b"x" * 1536})
     browser = browser_of(cast.carol)
-    assert "Storage: 1.5 KiB. Each" in text_of(browser.get("/vision/-/settings/"))
+    assert "Storage 1.5 KiB held." in text_of(browser.get("/vision/-/settings/"))
     settings.LMVP_PROJECT_QUOTA = 2048
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert "Storage: " in text_of(browser.get("/vision/-/settings/"))
+            assert " held. Each" in text_of(browser.get("/vision/-/settings/"))
         return len(captured)
 
     few = queries()
@@ -171,7 +171,7 @@ def test_settings_of_a_project_say_how_much_it_holds(cast: Cast, model: Register
         publish(cast.bob, cast.model(f"m{number}"), {"a": bytes([number])})
         ask(cast.bob, model, bytes([number, number]))
     settings.LMVP_PROJECT_QUOTA = 2048
-    assert "Storage: 1.51 KiB of 2 KiB" in text_of(browser.get("/vision/-/settings/"))
+    assert "Storage 1.51 KiB of 2 KiB held." in text_of(browser.get("/vision/-/settings/"))
     assert queries() == few
 
 
