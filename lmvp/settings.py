@@ -392,7 +392,7 @@ SLOW_QUERY_MS = env.int("LMVP_SLOW_QUERY_MS", default=200)
 
 WORKERS = env.int("LMVP_WORKERS", default=2)
 DATABASE_CONNECTIONS = env.int("LMVP_DATABASE_CONNECTIONS", default=20)  # of PostgreSQL, per worker
-THREADS = env.int("LMVP_THREADS", default=256)  # as many as slow transfers are expected at once, per worker
+THREADS = env.int("LMVP_THREADS", default=1024)  # as many as slow transfers are expected at once, per worker
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
