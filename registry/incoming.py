@@ -87,14 +87,8 @@ class Incoming:
                 written += self._file.write(memoryview(chunk)[written:])
         self.size += len(chunk)
         if self.size - self._written_back >= WRITE_BACK:
-            self._begin_writing_back()
-
-    def _begin_writing_back(self) -> None:
-        """Let the kernel begin with what is dirty now, so that the sync at the end finds little left to do."""
-        if hasattr(os, "posix_fadvise"):  # on Linux this advice starts the write-back, and waits for nothing
-            length = self.size - self._written_back
-            os.posix_fadvise(self._file.fileno(), self._written_back, length, os.POSIX_FADV_DONTNEED)
-        self._written_back = self.size
+            begin_writing_back(self._file.fileno(), self._written_back, self.size)
+            self._written_back = self.size
 
     def check(self, *, sha256: str | None = None, size: int | None = None) -> None:
         """Refuse bytes that are not the announced ones."""
@@ -130,6 +124,12 @@ class Incoming:
 
     def __exit__(self, *_: object) -> None:
         self.discard()
+
+
+def begin_writing_back(descriptor: int, start: int, stop: int) -> None:
+    """Let the kernel begin with what is dirty there now, so that the sync at the end finds little left to do."""
+    if hasattr(os, "posix_fadvise"):  # on Linux this advice starts the write-back, and waits for nothing
+        os.posix_fadvise(descriptor, start, stop - start, os.POSIX_FADV_DONTNEED)
 
 
 def abandoned(before: float) -> Iterator[Path]:

@@ -20,9 +20,11 @@ from django.conf import settings
 
 from registry import storage
 from registry.errors import Invalid
-from registry.incoming import full_disk_said_clearly
+from registry.incoming import begin_writing_back, full_disk_said_clearly
 from registry.syncing import sync_together
 from registry.tars import Member
+
+WORTH_BEGINNING = 16 * 1024  # bytes of a file that the disk is told to begin with while others still come
 
 
 class Pack:
@@ -44,6 +46,8 @@ class Pack:
                 for piece in member.pieces:
                     hasher.update(piece)
                     _write_all(descriptor, piece)
+                if member.size >= WORTH_BEGINNING:
+                    begin_writing_back(descriptor, 0, member.size)
             finally:
                 os.close(descriptor)
         if not hmac.compare_digest(hasher.hexdigest(), member.digest):

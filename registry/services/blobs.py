@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from lmvp.inserting import insert
 from lmvp.prepared import prepared, prepared_update
 from registry import connections
 from registry.errors import Busy
@@ -105,7 +106,7 @@ def _store_all(pack: Pack, digests: set[str]) -> bool:
     pack.store(digests)
     rows = [Blob(pk=digest, size=pack.sizes[digest]) for digest in sorted(digests)]  # two packs do not wait crosswise
     with suppress(IntegrityError), transaction.atomic():
-        Blob.objects.bulk_create(rows, batch_size=BATCH)
+        insert(*rows)
         if all_exist(digests):
             return True
         transaction.set_rollback(True)

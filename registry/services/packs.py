@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
+from lmvp.inserting import insert
 from registry import connections
 from registry.errors import TooLarge
 from registry.models import RegisteredModel, Upload
@@ -60,8 +61,8 @@ def _note(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> None
         rows = Upload.objects.filter(pk__in=pks[start : start + blobs.BATCH])
         rows.update(stored_at=now, offset=F("size"))
     rest = {digest: size for digest, size in sizes.items() if digest not in fulfilled}
-    Upload.objects.bulk_create(
-        [
+    insert(
+        *(
             Upload(
                 project_id=model.project_id,
                 model=model,
@@ -72,8 +73,7 @@ def _note(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> None
                 stored_at=now,
             )
             for digest, size in rest.items()
-        ],
-        batch_size=blobs.BATCH,
+        )
     )
 
 

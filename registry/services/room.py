@@ -15,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
+from lmvp.inserting import insert
 from registry import storage
 from registry.errors import StorageFull
 from registry.incoming import free_bytes
@@ -41,7 +42,7 @@ def open_uploads(*, actor: User, project: Project, uploads: Sequence[Upload], pa
     with transaction.atomic():
         quotas.lock(limits)
         quotas.require_for(limits, _sizes(fresh), unnamed=_unnamed(fresh))
-        Upload.objects.bulk_create(fresh)
+        insert(*fresh)
         woken = _wake(begun)
     # Looked at when our own are there for all to see: of several at once, the last one sees them all, without a lock.
     if here and (fresh or woken) and storage.is_on_disk() and _is_overbooked():
