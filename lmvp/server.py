@@ -196,7 +196,9 @@ class Server(BaseApplication):
     def load(self) -> Callable[..., Any]:
         gunicorn.http.wsgi.SERVER = "lmvp"  # the Server header; gunicorn has no setting for it
         from lmvp.wsgi import application
+        from registry import storage
 
+        storage.shared()  # imports what a bucket needs, where there is one
         _ = get_resolver().url_patterns  # imports every view now: once, and shared by the workers
         connections.close_all()
         gc.collect()

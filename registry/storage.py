@@ -13,17 +13,19 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from django.conf import settings
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from lmvp.watching.tallies import failures_counted
 from registry.digests import CHUNK, SHA256, chunks_of
-from registry.stores.bucket import Bucket, bucket_of
 from registry.stores.contract import OUT_OF_SPACE, Lost, Piece, Shared, Store, Stored, Unavailable, key_of
 from registry.stores.disk import Disk, sync_directory
-from registry.stores.staging import Part, Staging
+
+if TYPE_CHECKING:
+    from registry.stores.bucket import Bucket
+    from registry.stores.staging import Part, Staging
 
 SIGNED_FOR = 3600  # seconds in which a download has to begin
 
@@ -44,7 +46,21 @@ __all__ = [
 
 def _store() -> Store:
     storage = storages["blobs"]
-    return Disk(storage) if isinstance(storage, FileSystemStorage) else bucket_of(storage)
+    return Disk(storage) if isinstance(storage, FileSystemStorage) else _bucket_of(storage)
+
+
+def _bucket() -> Bucket | None:
+    """Return the store where it is a bucket."""
+    storage = storages["blobs"]
+    return None if isinstance(storage, FileSystemStorage) else _bucket_of(storage)
+
+
+def _bucket_of(storage: Storage) -> Bucket:
+    from registry.stores.bucket import (
+        bucket_of,  # with boto3, which takes a third of a second: not for those with a disk
+    )
+
+    return bucket_of(storage)
 
 
 @failures_counted
@@ -92,8 +108,8 @@ def internal_location(digest: str) -> str | None:
 
 def public_location(digest: str, *, disposition: str, content_type: str) -> str | None:
     """Return where clients fetch the bytes from the bucket themselves, if they reach it; Lost if they are gone."""
-    store = _store()
-    if not settings.S3_PUBLIC_ENDPOINT_URL or not isinstance(store, Bucket):
+    store = _bucket()
+    if not settings.S3_PUBLIC_ENDPOINT_URL or store is None:
         return None
     if not store.exists(digest):
         raise Lost(errno.ENOENT, "the store has not got these bytes any more", digest)
@@ -147,8 +163,7 @@ def is_there() -> bool:
 
 def shared() -> Shared | None:
     """Return the store where all replicas share it; None where it is a disk."""
-    store = _store()
-    return store if isinstance(store, Bucket) else None
+    return _bucket()
 
 
 def staging() -> Staging | None:
@@ -158,8 +173,12 @@ def staging() -> Staging | None:
 
 def bucket_staging() -> Staging | None:
     """Return where they would stand, and may have been left; None where the store is a disk."""
-    store = _store()
-    return Staging(store, settings.S3_PUBLIC_ENDPOINT_URL) if isinstance(store, Bucket) else None
+    store = _bucket()
+    if store is None:
+        return None
+    from registry.stores.staging import Staging  # as above
+
+    return Staging(store, settings.S3_PUBLIC_ENDPOINT_URL)
 
 
 @failures_counted

@@ -18,7 +18,7 @@ from registry.errors import Conflict, Invalid
 from registry.models import Upload
 from registry.services import staged
 from registry.services.leases import said_cancelled
-from registry.stores.bucket import at_once
+from registry.stores.beside import at_once
 
 LEAST = 8 * 2**20  # bytes; smaller files go through the server, which hashes them as they come
 

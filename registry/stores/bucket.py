@@ -8,9 +8,8 @@ from __future__ import annotations
 import errno
 import io
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache, cached_property
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from weakref import WeakKeyDictionary
@@ -20,10 +19,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from registry.digests import base64_of, chunks_of, digest_stream
+from registry.stores.beside import at_once
 from registry.stores.contract import Piece, Stored, key_of
 from registry.stores.objects import Ranges, Stream, Window, said_clearly
 
-REQUESTS_AT_ONCE = 8  # for the files of packs
 READ_AT_ONCE = 128 * 1024  # of an object of which only parts are read
 PART = 64 * 2**20  # bytes; larger files go up in parts
 MOST_COPIED = 5 * 2**30  # bytes that a store copies in one request
@@ -232,16 +231,3 @@ def bucket_of(storage: Any) -> Bucket:
     if storage not in _KNOWN:
         _KNOWN[storage] = Bucket(storage)
     return _KNOWN[storage]
-
-
-def at_once(ask: Callable[[Asked], Answer], about: Collection[Asked]) -> list[Answer]:
-    """Ask a store about many things side by side: each answer takes its time, however small."""
-    asked = [_beside().submit(ask, one) for one in about]
-    wait(asked)  # all of them, also where one fails: their sources go when this returns
-    return [one.result() for one in asked]
-
-
-@cache
-def _beside() -> ThreadPoolExecutor:
-    """Threads that stay, for what is asked side by side."""
-    return ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="bucket")
