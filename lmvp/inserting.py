@@ -3,13 +3,14 @@ time. Sends no signals (there are no receivers). Knows no table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
-MOST_VALUES = 999  # in one statement: what any SQLite takes
+MOST_VALUES = 10_000  # in one statement, where the database sets no bound of its own
 AS_THEY_ARE = {  # fields, and the type whose values (and null) their columns take unchanged
     **dict.fromkeys((models.CharField, models.TextField, models.SlugField, models.EmailField), str),
     **dict.fromkeys((models.IntegerField, models.BigIntegerField, models.PositiveIntegerField), int),
@@ -26,28 +27,43 @@ def insert(*rows: models.Model) -> None:
 
     Several statements where there are many: in one transaction, if all or none are to be there.
     """
-    if not rows:
-        return
     connection = connections[DEFAULT_DB_ALIAS]
     if not connection.features.can_return_rows_from_bulk_insert:  # SQLite before 3.35
         for row in rows:
             row.save(force_insert=True)
         return
-    statement = _statement(type(rows[0]), connection.vendor)
-    at_once = max(1, MOST_VALUES // len(statement[-1]))
-    for start in range(0, len(rows), at_once):
-        _insert(connection, rows[start : start + at_once], *statement)
+    for some in _batches(connection, rows):
+        key: Any = some[0]._meta.pk
+        with connection.cursor() as cursor:
+            cursor.execute(*_said(connection, some, f" RETURNING {connection.ops.quote_name(key.column)}"))
+            keys = cursor.fetchall()
+        for row, (made,) in zip(some, keys, strict=True):
+            if row.pk is None:
+                row.pk = made
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
-def _insert(connection: Any, rows: Sequence[models.Model], head: str, places: str, tail: str, fields: Fields) -> None:
+def insert_missing(rows: Iterable[models.Model]) -> None:
+    """Write those rows of one table that are not there yet, by whatever constraint; keys are not told."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    for some in _batches(connection, rows):
+        with connection.cursor() as cursor:
+            cursor.execute(*_said(connection, some, " ON CONFLICT DO NOTHING"))
+
+
+def _batches(connection: Any, rows: Iterable[models.Model]) -> Iterator[list[models.Model]]:
+    left = iter(rows)
+    for first in left:
+        columns = len(first._meta.concrete_fields)
+        most = connection.features.max_query_params or MOST_VALUES
+        yield [first, *islice(left, max(0, most // columns - 1))]
+
+
+def _said(connection: Any, rows: Sequence[models.Model], tail: str) -> tuple[str, list[Any]]:
+    """Return the statement and its values."""
+    head, places, fields = _statement(type(rows[0]), connection.vendor)
     values = [_value(row, field, taken, connection) for row in rows for field, taken in fields]
-    with connection.cursor() as cursor:
-        cursor.execute(f"{head}{', '.join([places] * len(rows))}{tail}", values)
-        keys = cursor.fetchall()
-    for row, (key,) in zip(rows, keys, strict=True):
-        if row.pk is None:
-            row.pk = key
-        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return f"{head}{', '.join([places] * len(rows))}{tail}", values
 
 
 def _value(row: models.Model, field: models.Field[Any, Any], taken: Any, connection: Any) -> Any:
@@ -63,7 +79,7 @@ def _taken(field: Any) -> Any:
 
 
 @lru_cache
-def _statement(model: type[models.Model], vendor: str) -> tuple[str, str, str, Fields]:
+def _statement(model: type[models.Model], vendor: str) -> tuple[str, str, Fields]:
     quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
     known: Any = model._meta
     fields = [field for field in known.local_concrete_fields if not isinstance(field, models.AutoField)]
@@ -72,6 +88,5 @@ def _statement(model: type[models.Model], vendor: str) -> tuple[str, str, str, F
     return (
         f"INSERT INTO {quote(known.db_table)} ({columns}) VALUES ",
         places,
-        f" RETURNING {quote(known.pk.column)}",
         [(field, _taken(field)) for field in fields],
     )

@@ -10,13 +10,20 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from lmvp.inserting import insert
-from registry.models import Blob, Metric, RegisteredModel, Upload
+from accounts.models import Name
+from lmvp.inserting import insert, insert_missing
+from registry.models import Blob, Metric, RegisteredModel, Upload, Version
+from registry.services.metrics import Measured
 from tests.cast import Cast, publish
 
 pytestmark = pytest.mark.django_db
 THEN = datetime(2026, 3, 3, 12, tzinfo=UTC)
 DIGEST = "ab" * 32
+
+
+@pytest.fixture
+def version(cast: Cast, model: RegisteredModel) -> Version:
+    return publish(cast.bob, model, {"a": b"1"}, metrics=[Measured("loss", 0.5)])
 
 
 def rows_of(model: Any) -> list[dict[str, Any]]:
@@ -47,10 +54,9 @@ def test_rows_are_those_that_save_writes(cast: Cast, model: RegisteredModel) -> 
     assert written == expected
 
 
-def test_a_value_of_another_type_is_converted_as_save_does(cast: Cast, model: RegisteredModel) -> None:
-    version = publish(cast.bob, model, {"a": b"1"})
-    insert(Metric(version=version, model=model, name="loss", value=1, latest=1, step=3.0, author=version.author))
-    found = Metric.objects.get(name="loss")
+def test_a_value_of_another_type_is_converted_as_save_does(version: Version) -> None:
+    insert(Metric(version=version, model=version.model, name="f1", value=1, latest=1, step=3.0, author=version.author))
+    found = Metric.objects.get(name="f1")
     assert (found.value, found.latest, found.step) == (1.0, True, 3)
 
 
@@ -65,13 +71,42 @@ def test_many_rows_take_few_statements_and_keep_their_keys(cast: Cast, model: Re
     assert not any(row._state.adding for row in rows)
 
 
-def test_a_row_that_may_not_be_there_is_refused() -> None:
-    insert(Blob(pk=DIGEST, size=1))
+def test_inserted_rows_are_whole_and_know_their_keys(version: Version) -> None:
+    author = version.author
+    rows = [
+        Metric(version=version, model_id=version.model_id, name=f"m{n:03}", value=n / 7, author=author)
+        for n in range(120)
+    ]
+    insert(*rows)
+    assert all(row.pk and row.created_at and not row._state.adding for row in rows)
+    assert [row.pk for row in rows] == sorted(row.pk for row in rows)
+    there = Metric.objects.in_bulk([row.pk for row in rows])
+    for row in rows:
+        assert {**vars(there[row.pk]), "_state": None} == {
+            **{name: value for name, value in vars(row).items() if name != "_state"},
+            "_state": None,
+        }
+
+
+def test_what_may_not_be_inserted_leaves_nothing(version: Version) -> None:
+    def row(name: str) -> Metric:
+        return Metric(version=version, model_id=version.model_id, name=name, value=1.0, author=version.author)
+
+    before = Metric.objects.count()
     with pytest.raises(IntegrityError), transaction.atomic():
-        insert(Blob(pk="cd" * 32, size=2), Blob(pk=DIGEST, size=2))
-    assert Blob.objects.get().size == 1
+        insert(row("fresh"), row("loss"))
+    assert Metric.objects.count() == before
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(Name(name="alice"))  # a key of its own, and taken
+
+
+def test_what_is_there_already_stays_as_it_is(model: RegisteredModel) -> None:
+    insert(Blob(pk=DIGEST, size=1))
+    insert_missing(Blob(pk=pk, size=2) for pk in ("cd" * 32, DIGEST, "ef" * 32, "cd" * 32))
+    assert dict(Blob.objects.values_list("pk", "size")) == {DIGEST: 1, "cd" * 32: 2, "ef" * 32: 2}
 
 
 def test_nothing_is_no_statement(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         insert()
+        insert_missing([])

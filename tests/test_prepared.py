@@ -7,15 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import AccessToken, Name
+from accounts.models import AccessToken
 from accounts.services.access_tokens import create_access_token
-from lmvp.inserting import insert
 from lmvp.prepared import prepared, prepared_page, prepared_update
-from registry.models import Membership, Metric, RegisteredModel, Role, Version
+from registry.models import Membership, RegisteredModel, Role, Version
 from registry.services.metrics import Measured
 from tests.cast import Cast, publish
 
@@ -100,35 +98,3 @@ def test_an_update_changes_its_rows_and_says_how_many(cast: Cast) -> None:
     assert rename([token.pk for token in tokens], "100%s", now) == 3
     assert rename([0], "nobody", now) == 0
     assert set(AccessToken.objects.values_list("name", "last_used_at")) == {("100%s", now)}
-
-
-def test_inserted_rows_are_whole_and_know_their_keys(versions) -> None:
-    version, author = versions[0], versions[0].author
-    rows = [
-        Metric(version=version, model_id=version.model_id, name=f"m{n:03}", value=n / 7, author=author)
-        for n in range(120)
-    ]
-    insert(*rows)
-    assert all(row.pk and row.created_at and not row._state.adding for row in rows)
-    assert [row.pk for row in rows] == sorted(row.pk for row in rows)
-    there = Metric.objects.in_bulk([row.pk for row in rows])
-    for row in rows:
-        assert {**vars(there[row.pk]), "_state": None} == {
-            **{name: value for name, value in vars(row).items() if name != "_state"},
-            "_state": None,
-        }
-
-
-def test_what_may_not_be_inserted_leaves_nothing(versions) -> None:
-    version = versions[0]
-
-    def row(name: str) -> Metric:
-        return Metric(version=version, model_id=version.model_id, name=name, value=1.0, author=version.author)
-
-    before = Metric.objects.count()
-    with pytest.raises(IntegrityError), transaction.atomic():
-        insert(row("fresh"), row("loss"))
-    assert Metric.objects.count() == before
-    insert()
-    with pytest.raises(IntegrityError), transaction.atomic():
-        insert(Name(name="alice"))  # a key of its own, and taken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from lmvp.inserting import insert
+from lmvp.inserting import insert, insert_missing
 from lmvp.prepared import prepared, prepared_update
 from registry import trees
 from registry.digests import digest_version
@@ -69,7 +69,9 @@ def save_trees(built: Built) -> None:
         for digest, (entry, content) in ((digest, built.directories[digest]) for digest in digests)
         if digest not in known
     ]
-    Tree.objects.bulk_create(missing, ignore_conflicts=True, batch_size=200)  # none at all: no transaction either
+    if missing:  # none at all: no transaction either
+        with transaction.atomic():
+            insert_missing(missing)
 
 
 @prepared
@@ -145,8 +147,7 @@ def write_occurrences(version: Version, before: str | None) -> None:
     """Write where content stands that a version brought, beside the tree of its first parent. In its transaction."""
     # Held: what is read here is what the occurrences will name, and the collector must not take it in between.
     places = trees.brought(Tree.objects.held_contents_of, version.tree_id, before)
-    rows: Iterable[Occurrence] = (
+    insert_missing(
         Occurrence(model_id=version.model_id, path=place.path, digest=place.entry.digest, first_version=version)
         for place in places
     )
-    Occurrence.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts import context
 from accounts.models import User
-from lmvp.inserting import insert
+from lmvp.inserting import insert, insert_missing
 from registry.models import Event, Project
 
 
@@ -37,7 +37,7 @@ def record_once(*, once: str, actor: User, action: str, project: Project, subjec
     line = _line(actor, action, project, subject)
     line.once = once
     with transaction.atomic():
-        Event.objects.bulk_create([line], ignore_conflicts=True)  # of several at the same moment, one stays
+        insert_missing([line])  # of several at the same moment, one stays
 
 
 def _line(actor: User | None, action: str, project: Project | None, subject: str) -> Event:

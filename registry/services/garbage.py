@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from lmvp.inserting import insert_missing
 from registry import storage
 from registry.digests import EMPTY
 from registry.models import Artifact, Blob, Occurrence, Tree, Upload, Version
@@ -263,7 +264,7 @@ def _sweep_orphans(run: _Run) -> None:
             continue
         rows = [Blob(pk=digest, size=size, state=Blob.State.DELETING) for digest, size in sorted(orphans.items())]
         with transaction.atomic():
-            Blob.objects.bulk_create(rows, ignore_conflicts=True)  # an upload's own row stays, and its file
+            insert_missing(rows)  # an upload's own row stays, and its file
         _delete(run, set(orphans), run.report.orphans)
 
 
