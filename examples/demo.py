@@ -202,6 +202,10 @@ def earlier(client: lmvp.Client, metadata: dict[str, object]) -> lmvp.Version | 
     return next((version for version in history if version.metadata == metadata), None)
 
 
+def sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def card(run: Run, result: train.Result) -> str:
     """Return the model card: what it is, how it was made, what it may be used for."""
     lines = [f"- {name.replace('_', ' ')}: {value}" for name, value in asdict(run.settings).items()]
@@ -209,7 +213,7 @@ def card(run: Run, result: train.Result) -> str:
         [
             "# Handwritten digits",
             "",
-            f"A network with one hidden layer that reads 8 × 8 pictures of digits. {run.message}.",
+            f"A network with one hidden layer that reads 8 × 8 pictures of digits. {sentence(run.message)}",
             f"Right on {result.accuracy:.1%} of 450 digits that it did not see in training.",
             "",
             *lines,

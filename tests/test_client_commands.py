@@ -248,3 +248,42 @@ def test_a_verb_that_is_not_there_is_told(lmvp):
     code, _, err = lmvp("token", "crate")
     assert (code, "invalid choice" in err and "revoke" in err) == (2, True)
     assert lmvp("token")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("histroy vision/digits", "there is no command “histroy”. Did you mean history?"),
+        ("zzz", "there is no command “zzz”. All of them: lmvp --help"),
+        (f"download {NAME} weights", "Say where to put it with -o: lmvp download NAME -o weights"),
+        ("whoami --at http://x", "--at stands before the command: lmvp --at URL whoami"),
+    ],
+)
+def test_a_word_in_the_wrong_place_is_told_where_it_belongs(lmvp, words, told):
+    code, _, err = lmvp(*shlex.split(words))
+    assert code == 2
+    assert told in err
+    assert "invalid choice" not in err
+
+
+def test_a_misspelt_project_is_guessed_where_a_model_is_named(lmvp):
+    code, _, err = lmvp("history", "visoin/digits")
+    assert (code, "Did you mean vision?" in err) == (1, True)
+    code, _, err = lmvp("history", "elsewhere/digits")
+    assert (code, "Did you mean" in err) == (1, False)
+
+
+def test_what_was_published_is_told_with_its_page_and_whether_the_model_is_new(lmvp, team):
+    weights = team.files(weights=np.zeros(3))
+    code, out, _ = lmvp("publish", "vision/digist", weights)
+    assert code == 0
+    assert re.match(r"Published vision/digist v1 \(\w+\), the first version of this model: ", out)
+    assert out.endswith(f"{team.server}/vision/digist/versions/1/\n")
+    assert ", the first version" not in lmvp("publish", NAME, weights)[1]
+
+
+def test_a_token_of_one_project_is_named_where_another_is_missing(lmvp, team, monkeypatch):
+    token = team.alice.create_token("ci", scope="write", project="vision").token
+    monkeypatch.setenv("LMVP_TOKEN", token)
+    code, _, err = lmvp("publish", "alice/digits", team.files(weights=np.zeros(3)))
+    assert (code, "it is for “vision” alone" in err) == (1, True)

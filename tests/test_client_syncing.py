@@ -153,8 +153,13 @@ def test_the_command_says_what_is_where(alice, weights, tmp_path, capsys, monkey
     assert cli.main(["sync", NAME, str(tmp_path / "digits"), "--exec", run]) == 0
     assert capsys.readouterr().out == f"{version} is in {tmp_path / 'digits'}\n"
     assert note.read_text() == f"1 {tmp_path / 'digits'}\n"
-    assert cli.main(["sync", f"{NAME}@1", str(tmp_path / "digits"), "--exec", "exit 3"]) == 0
+    note.unlink()
+    assert cli.main(["sync", NAME, str(tmp_path / "digits"), "--exec", run]) == 0
+    assert not note.exists(), "nothing was switched"
+    publish(alice, weights, "two")
+    assert cli.main(["sync", f"{NAME}@2", str(tmp_path / "digits"), "--exec", "exit 3"]) == 1
     assert "`exit 3` ended with 3" in capsys.readouterr().err
+    assert cli.main(["sync", f"{NAME}@1", str(tmp_path / "digits")]) == 0
     assert cli.main(["sync", f"{NAME}@nothing", str(tmp_path / "digits")]) == 1
     assert said(tmp_path / "digits") == ("one", "one")
     assert cli.main(["sync", NAME, str(tmp_path / "digits"), "--watch", "--interval", "0"]) == 2

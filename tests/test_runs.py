@@ -190,15 +190,19 @@ def train(run: Run, source: Path, error: type[BaseException] | None = None, step
 
 def test_an_exception_publishes_nothing_and_what_was_logged_can_be_published_later(alice, weights, tmp_path):
     told = r"ended by ZeroDivisionError, and was not published.*resume="
+    said = {"message": "Wider", "alias": "staging", "tag": "first", "derived_from": []}
     with pytest.warns(errors.UnpublishedRun, match=told), pytest.raises(ZeroDivisionError):
-        train(alice.run("vision/digits", metadata={"seed": 1}), weights, ZeroDivisionError)
+        train(alice.run("vision/digits", metadata={"seed": 1}, **said), weights, ZeroDivisionError)
     with pytest.raises(errors.NotFound):
         alice.version("vision/digits")
     [path] = spooled(tmp_path)
-    with alice.run("vision/digits", resume=path) as again:
+    with alice.run("vision/digits", resume=path, tag="second") as again:
         assert again.metadata == {"seed": 1}
         again.log("loss", 0.5)  # counted on
         again.keep(weights)
+    found = alice.version("vision/digits")
+    named = {(ref.kind, ref.name) for ref in found.refs}
+    assert (found.message, named) == ("Wider", {("branch", "main"), ("alias", "staging"), ("tag", "second")})
     assert series(alice, "vision/digits", 1, "loss") == [(0, 1.0), (1, 0.5)]
     assert alice.version("vision/digits").metadata == {"seed": 1}
     assert spooled(tmp_path) == []

@@ -13,6 +13,7 @@ import pytest
 from django.core.files.storage import FileSystemStorage, storages
 
 from registry import storage
+from registry.stores.bucket import bucket_of
 from registry.stores.contract import key_of
 from registry.stores.disk import Disk
 from tests.s3 import storage_options
@@ -170,7 +171,7 @@ def test_other_bytes_than_promised_are_not_kept(in_bucket, file: Callable[[bytes
 
 def test_what_a_store_repeats_is_not_believed(in_bucket) -> None:
     """This one notes the checksum that it is told, whatever the bytes are."""
-    bucket = storage.bucket_of(storages["blobs"])
+    bucket = bucket_of(storages["blobs"])
     assert not bucket.verifies
     bucket.client.put_object(Body=b"x", ChecksumSHA256="A" * 43 + "=", **bucket.place("lie"))
     assert bucket.client.head_object(ChecksumMode="ENABLED", **bucket.place("lie"))["ChecksumSHA256"] == "A" * 43 + "="

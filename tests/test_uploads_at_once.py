@@ -27,6 +27,7 @@ from registry.partials import Partial
 from registry.services import resuming, uploads
 from registry.services.announcing import Wanted, announce
 from registry.storage import open_blob
+from registry.stores.bucket import bucket_of
 from tests.broken_line import line_to
 from tests.cast import Cast, make_cast
 from tests.http_client import Person, alice_at, rows
@@ -217,7 +218,7 @@ class SlowStore:
 
     def __init__(self) -> None:
         self.meanwhile: Callable[[], Any] = lambda: None
-        events = storage.bucket_of(storages["blobs"]).client.meta.events
+        events = bucket_of(storages["blobs"]).client.meta.events
         events.register("before-call.s3.PutObject", self._before)
 
     def _before(self, **_: Any) -> None:
@@ -229,7 +230,7 @@ class SlowStore:
 def slow(settings: Any, in_bucket: S3, transactional_db: None) -> SlowStore:
     settings.UPLOAD_LEASE = timedelta(seconds=1)
     store = SlowStore()
-    assert not storage.bucket_of(storages["blobs"]).verifies, "asked now, so that the next PUT is that of a file"
+    assert not bucket_of(storages["blobs"]).verifies, "asked now, so that the next PUT is that of a file"
     return store
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -125,6 +126,15 @@ def test_an_unknown_username_is_said_beside_its_field(cast: Cast, name: str, wor
     assert words in html.unescape(page)
     assert 'aria-invalid="true"' in page
     assert "<script>alert" not in page
+
+
+def test_where_no_mail_server_is_set_up_the_page_says_where_the_link_is(cast: Cast, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    answer = browser_of(cast.carol).post(
+        f"{MEMBERS}invite/", {"invite-email": "erin@example.org", "invite-role": "viewer"}, follow=True
+    )
+    [said] = messages_of(answer)
+    assert said.endswith(" No mail server is set up yet: it is printed in the server's console, with its link.")
 
 
 def test_an_invitation_is_mailed_sent_again_and_withdrawn(cast: Cast, django_capture_on_commit_callbacks) -> None:

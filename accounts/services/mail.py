@@ -23,6 +23,13 @@ def send(*, template: str, to: str | None, **facts: Any) -> None:
     transaction.on_commit(lambda: aside.enqueue(subject=subject.strip(), body=body.strip() + "\n", to=receivers))
 
 
+def where_mails_go() -> str:
+    """Return a sentence for whoever had one sent, where nobody will find it in a mailbox; else nothing."""
+    if settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend":
+        return ""
+    return " No mail server is set up yet: it is printed in the server's console, with its link."
+
+
 @task()
 def deliver(*, subject: str, body: str, to: list[str]) -> None:
     """Hand a mail to the mail server; one without a recipient is dropped."""

@@ -18,6 +18,7 @@ from django.views.generic import FormView
 
 from accounts.errors import Invalid, Refusal, Throttled
 from accounts.services import mailed_tokens, passwords, registration
+from accounts.services.mail import where_mails_go
 from accounts.web import forms
 
 secret_post = method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -83,7 +84,7 @@ class RegisterPage(OnTheWay, ServicePage):
         response = super().form_valid(form)
         if form.errors:
             return response
-        sent = {"email": form.cleaned_data["email"], "next": self.get_redirect_url()}
+        sent = {"email": form.cleaned_data["email"], "next": self.get_redirect_url(), "where": where_mails_go()}
         return render(self.request, "accounts/check_mail.html", sent)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import lmvp
 from lmvp.client.api import Client
@@ -37,6 +38,7 @@ from lmvp.client.commands import (
 )
 from lmvp.client.commands.command import COMMANDS, UsageError
 from lmvp.client.errors import LMVPError
+from lmvp.client.naming import close_to
 from lmvp.client.tables import visible
 from lmvp.client.versions import LocalModel
 
@@ -90,7 +92,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all COMMANDS."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="lmvp",
         usage="lmvp [--at URL] COMMAND …",
         formatter_class=Help,
@@ -124,8 +126,27 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     if left and args.command == "log" and not any(word.startswith("-") for word in left):
         args.metric += left  # argparse has closed an empty NAME=VALUE list when an option stands before it
     elif left:
-        top.error(f"unrecognized arguments: {' '.join(left)}")
+        top.error(f"unrecognized arguments: {' '.join(left)}{_hint(args.command, left)}")
     return args
+
+
+def _hint(verb: str, left: Sequence[str]) -> str:
+    """Return where words belong that stand in a wrong place."""
+    if "--at" in left:
+        return f". --at stands before the command: lmvp --at URL {verb} …"
+    if verb == "download" and len(left) == 1 and not left[0].startswith("-"):
+        return f". Say where to put it with -o: lmvp download NAME -o {left[0]}"
+    return ""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says of a command with a typing error which may have been meant, instead of listing all."""
+
+    def error(self, message: str) -> NoReturn:
+        typed = re.search(r"argument COMMAND: invalid choice: '([^']*)'", message)
+        if typed:
+            message = f"there is no command “{typed[1]}”.{close_to(typed[1], COMMANDS)} All of them: lmvp --help"
+        super().error(message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `lmvp history … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return answer.code
 
 
 def _write(text: str) -> None:

@@ -148,7 +148,7 @@ class Names:
     def _missing(self, name: ModelName, revision: str | int | None, error: NotFound) -> NotFound:
         models = [ModelName(name.project, model) for model in self.models_of(name.project)]
         if name.model.lower() not in (one.model.lower() for one in models):
-            meant = _meant(name.model, models)
+            meant = _meant(name.model, models) if models else self._project_meant(name.project)
             return error.saying(f"There is no model {name} that you may see.{meant} {self._next_step()}")
         if revision is None or error.code != "not_found":
             return error
@@ -157,6 +157,11 @@ class Names:
             f"{name} has no revision “{revision}”.{meant} See what it has: "
             f"lmvp.show_history({str(name)!r}) / `lmvp history {name}`."
         )
+
+    def _project_meant(self, project: str) -> str:
+        """Return which project may have been meant; nothing for one that is there, and has no models."""
+        known = [one["name"] for one in self.session.pages(path_of("projects"), page_size=200)]
+        return "" if project in known else close_to(project, known)
 
     def _next_step(self) -> str:
         if self.session.has_credentials:

@@ -9,13 +9,13 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lmvp.client import measurements
+from lmvp.client import measurements, publication
 from lmvp.client.errors import LeftOut, LMVPError, UnpublishedRun, ValidationFailed
 from lmvp.client.http import encode
 from lmvp.client.measurements import Metrics, Row, Series
@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 WITH_VERSION = 1000  # metrics that are sent with a version itself; the others follow in the background
 BATCH = 1000
 LARGEST_METADATA = 64 * 1024  # bytes that a server takes
+# What is said of versions before there are any, and what it is where nothing is said.
+SAID: dict[str, Any] = {
+    "kind": "model",
+    "message": None,
+    "branch": "main",
+    "alias": None,
+    "tag": None,
+    "derived_from": [],
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,20 @@ class Ending:
     every: Mapping[str, Any]
     last: Mapping[str, Any]
     save_on_error: bool
+
+    def said(self) -> dict[str, Any]:
+        """Return what differs from what is meant when nothing is said, as JSON: for the process that goes on."""
+        both = {**self.every, **self.last}
+        sources = [publication.source_name(source) for source in publication.sources(both.pop("derived_from", ()))]
+        both |= {"derived_from": sources}
+        return {key: value for key, value in both.items() if key in SAID and value not in (None, SAID[key])}
+
+    def after(self, earlier: Mapping[str, Any]) -> Ending:
+        """Return the ending of a run that is gone on with: what was said then holds where nothing is said now."""
+        there = {key: value for key, value in earlier.items() if key in SAID and key not in self.said()}
+        every = {**self.every, **{key: value for key, value in there.items() if key in self.every}}
+        last = {**self.last, **{key: value for key, value in there.items() if key in self.last}}
+        return replace(self, every=every, last=last)
 
 
 class Run:
@@ -120,6 +143,8 @@ class Run:
             self._take_up(self._spool)
         else:
             self._spool = Spool.begin(self.name)
+        if said := self._ending.said():
+            self._spool.append({"said": said})
         if self._given:
             self.log_params(self._given)
         return self
@@ -229,6 +254,8 @@ class Run:
         for line in spool.lines():
             if "name" in line:
                 self._series.take_up(line)
+            elif "said" in line:
+                self._ending = self._ending.after(line["said"])
             elif "params" in line:
                 self._params.update(line["params"])
             elif "published" in line:

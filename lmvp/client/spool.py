@@ -1,7 +1,8 @@
 """What a run logged, line by line on this machine's disk until it is published: a killed process loses nothing. No HTTP.
 
-A JSON object per line: {"run": "project/model"} first, then {"params": {…}}, rows of metrics, {"published": number,
-"end": offset}: the metrics before that offset are this version's, and {"logged": number}: all of them have arrived.
+A JSON object per line: {"run": "project/model"} first, then {"said": {…}}: what is said of its versions; {"params": {…}},
+rows of metrics, {"published": number, "end": offset}: the metrics before that offset are this version's, and
+{"logged": number}: all of them have arrived.
 """
 
 from __future__ import annotations

@@ -113,10 +113,11 @@ class TreeQuerySet(models.QuerySet["Tree"]):
         for start in range(0, len(wanted), DIRECTORIES_AT_ONCE):
             some = wanted[start : start + DIRECTORIES_AT_ONCE]
             places = ", ".join(["%s"] * len(some))
-            rows = self.raw(
-                f"SELECT digest, content FROM registry_tree WHERE digest IN ({places}) ORDER BY digest{lock}", some
-            )
-            found.update((tree.digest, bytes(tree.content)) for tree in rows)
+            with connections[self.db].cursor() as cursor:
+                cursor.execute(
+                    f"SELECT digest, content FROM registry_tree WHERE digest IN ({places}) ORDER BY digest{lock}", some
+                )
+                found.update((digest, bytes(content)) for digest, content in cursor.fetchall())
         if len(found) < len(wanted):
             raise Tree.DoesNotExist
         return found

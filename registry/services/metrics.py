@@ -140,7 +140,8 @@ def _mark_latest(rows: Iterable[Metric], marked: list[Metric]) -> None:
         if row.name not in best or _rank(row) > _rank(best[row.name]):
             best[row.name] = row
     outdated = [row.pk for row in marked if best[row.name] is not row]
-    Metric.objects.filter(pk__in=outdated).update(latest=False)
+    if outdated:
+        Metric.objects.filter(pk__in=outdated).update(latest=False)
     for row in best.values():
         row.latest = True
 

@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.services.mail import where_mails_go
 from registry.models import Invitation, Membership, Role
 from registry.permissions import NEEDS, Action, can, require, role_in
 from registry.services import members
@@ -78,7 +79,7 @@ def invite(request: HttpRequest, project: str) -> HttpResponse:
     form = InviteForm(request.POST, prefix="invite")
     if not form.is_valid() or not attempt(form, lambda said: _invite(place, said["email"], form.said)):
         return _page(place, inviting=form, status=400)
-    messages.success(request, f"An invitation is on its way to {form.cleaned_data['email']}.")
+    messages.success(request, f"An invitation is on its way to {form.cleaned_data['email']}.{where_mails_go()}")
     return redirect(_address(place))
 
 
@@ -91,7 +92,7 @@ def resend(request: HttpRequest, project: str, pk: int) -> HttpResponse:
         invitation = Invitation.objects.open().get(project=place.project, pk=pk)
         _invite(place, invitation.email, Role(invitation.role))
 
-    done = "Another mail is on its way; the link in the former one is no good any more."
+    done = f"Another mail is on its way; the link in the former one is no good any more.{where_mails_go()}"
     return act(request, work, done=done, then=_address(place), gone=Invitation.DoesNotExist)
 
 

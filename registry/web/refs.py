@@ -233,7 +233,7 @@ def roll_back(request: HttpRequest, project: str, model: str, name: str) -> Http
     return act(
         request,
         lambda: take_back(actor=actor_of(request), model=place.model, name=name, **form),
-        done=f"“{name}” is rolled back by one move. Once more goes one step further back.",
+        done=f"“{name}” is rolled back by one move: it stands where it stood before.",
         then=_address(place, Ref.Kind.ALIAS, name),
     )
 

@@ -47,7 +47,8 @@ def test_somebody_is_invited_and_accepts(new_visitor, cast) -> None:
 
 def test_a_role_is_changed_in_place(new_visitor, cast) -> None:
     page = new_visitor(cast.alice).goto("/vision/-/members/")
-    page.get_by_label("Role of bob").select_option("maintainer")
+    page.get_by_label("Role of bob", exact=True).select_option("maintainer")
+    page.get_by_role("button", name="Set the role of bob").click()
     expect(page.get_by_role("main").get_by_role("status")).to_have_text("bob is maintainer now.")
     expect(page.get_by_label("Role of bob")).to_have_value("maintainer")
     page.get_by_label("Role of alice").select_option("viewer")

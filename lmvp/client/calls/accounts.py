@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lmvp.client.addresses import normal_server
 from lmvp.client.calls.connection import Connected
-from lmvp.client.errors import NotFound
+from lmvp.client.errors import NotFound, ValidationFailed
 from lmvp.client.results.people import User
 
 
@@ -35,8 +35,13 @@ class Accounts(Connected):
         """
         if token:
             return self._session.login_by_token(token, server=server)
-        email = email or input("E-mail: ")
-        return self._session.login(email, password or getpass.getpass("Password: "), server=server)
+        try:
+            email = email or input("E-mail: ")
+            password = password or getpass.getpass("Password: ")
+        except EOFError as error:
+            said = "Nobody can be asked here for e-mail and password: give them, or a token, or set LMVP_TOKEN."
+            raise ValidationFailed(said) from error
+        return self._session.login(email, password, server=server)
 
     def servers(self) -> list[SignedIn]:
         """Return the servers where this machine is signed in; the preferred one is used when none is named."""

@@ -105,22 +105,28 @@ class Publishing(Connected):
         with self._session.understood():
             return Version.from_json(answer)
 
+    def _no_project(self, error: NotFound, model: ModelName) -> NotFound:
+        """Say what is missing, and how to get it: a project, or a token that is for it."""
+        token = self._session.call("GET", "/auth/me/").get("token") or {}
+        if token.get("project"):
+            return error.saying(
+                f"There is no project “{model.project}” for this access token: it is for “{token['project']}” alone. "
+                "Sign in with another, made at the server's page of your account."
+            )
+        return error.saying(
+            f"There is no project “{model.project}” that you may see. Make it with lmvp.create_project("
+            f"{model.project!r}) / `lmvp create-project {model.project}`, or ask one of its owners for an invitation."
+        )
+
     def _create_model(self, model: ModelName, kind: str) -> None:
         body = {"name": model.model, "kind": kind}
         try:
             self._session.call("POST", path_of("projects", model.project, "models"), body)
         except NotFound as error:
-            raise no_project(error, model) from error
+            raise self._no_project(error, model) from error
         except LMVPError as error:
             if error.code != "name_taken":  # somebody else made it just now: good
                 raise
-
-
-def no_project(error: NotFound, model: ModelName) -> NotFound:
-    return error.saying(
-        f"There is no project “{model.project}” that you may see. Make it with lmvp.create_project("
-        f"{model.project!r}) / `lmvp create-project {model.project}`, or ask one of its owners for an invitation."
-    )
 
 
 def _explained_conflict(error: Conflict, model: ModelName, branch: str) -> Conflict:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from lmvp.client import capturing
 from lmvp.client.calls.metrics import Measuring
-from lmvp.client.calls.publishing import Publishing, no_project
+from lmvp.client.calls.publishing import Publishing
 from lmvp.client.calls.versions import Versions
 from lmvp.client.errors import NotFound, PermissionDenied
 from lmvp.client.http import path_of
@@ -54,7 +54,7 @@ class Running(Publishing, Versions, Measuring):
         try:
             project = self._session.call("GET", path_of("projects", model.project))
         except NotFound as error:
-            raise no_project(error, model) from error
+            raise self._no_project(error, model) from error
         with self._session.understood():
             role = project["role"]
         if role is not None and role not in WRITING_ROLES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import inspect
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +18,11 @@ from lmvp.client.tables import table, visible
 
 
 class Answer(NamedTuple):
-    """What a command found: as text for people, and as data for `--json`."""
+    """What a command found: as text for people, and as data for `--json`. `code`: what the process ends with."""
 
     text: str
     data: Any
+    code: int = 0
 
 
 Run = Callable[[Client, argparse.Namespace], Answer]
@@ -64,6 +66,11 @@ COMMENT = Argument("--comment", metavar="WHY", help="why; kept in the record")
 
 def limit(default: int) -> Argument:
     return Argument("--limit", type=int, default=default, help=f"how many at most (default: {default})")
+
+
+def page_of(url: str) -> str:
+    """Return the address of the page about what the API has at an address."""
+    return re.sub(r"/v1/projects/([^/]+)(?:/models(?=/))?", r"/\1", url, count=1)
 
 
 def confirm(args: argparse.Namespace, what: str) -> None:

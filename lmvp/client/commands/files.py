@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from lmvp.client.api import Client
-from lmvp.client.commands.command import AT_REVISION, JSON, NAME, Answer, Argument, at, command, deprecations_told
+from lmvp.client.commands.command import (
+    AT_REVISION,
+    JSON,
+    NAME,
+    Answer,
+    Argument,
+    at,
+    command,
+    deprecations_told,
+    page_of,
+)
 from lmvp.client.commands.measured import METRIC_TEXT, metrics_of, pairs
 from lmvp.client.errors import ValidationFailed
 from lmvp.client.versions import Version
@@ -118,4 +128,5 @@ def _metadata_file(path: Path | None) -> dict[str, Any]:
 
 
 def _published(version: Version) -> Answer:
-    return Answer(f"Published {version}: {version.title}\n{version.url}".rstrip(), version)
+    first = ", the first version of this model" if version.number == 1 else ""
+    return Answer(f"Published {version}{first}: {version.title}\n{page_of(version.url)}".rstrip(), version)

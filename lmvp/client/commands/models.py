@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 
 from lmvp.client.api import Client
-from lmvp.client.commands.command import JSON, NAME, YES, Answer, Argument, UsageError, command, confirm, table_or
+from lmvp.client.commands.command import (
+    JSON,
+    NAME,
+    YES,
+    Answer,
+    Argument,
+    UsageError,
+    command,
+    confirm,
+    page_of,
+    table_or,
+)
 from lmvp.client.commands.groups import Group
 from lmvp.client.commands.projects import DESCRIPTION, OWN_PROJECT
 from lmvp.client.results.models import RegisteredModel
@@ -136,7 +147,9 @@ def retention(client: Client, args: argparse.Namespace) -> Answer:
 def _shown(one: RegisteredModel) -> str:
     about = f": {one.description}" if one.description else ""
     aliases = f"; aliases: {_aliases(one)}" if one.aliases else ""
-    return visible_lines(f"{one} ({one.kind}, v{one.versions} on {one.default_branch}{aliases}){about}\n{one.url}")
+    return visible_lines(
+        f"{one} ({one.kind}, v{one.versions} on {one.default_branch}{aliases}){about}\n{page_of(one.url)}"
+    )
 
 
 def _aliases(model: RegisteredModel) -> str:

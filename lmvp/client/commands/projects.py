@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from lmvp.client.api import Client
-from lmvp.client.commands.command import JSON, YES, Answer, Argument, command, confirm, limit, table_or
+from lmvp.client.commands.command import JSON, YES, Answer, Argument, command, confirm, limit, page_of, table_or
 from lmvp.client.commands.groups import Group
 from lmvp.client.results.people import Project
 from lmvp.client.tables import value_text, visible, visible_lines, when
@@ -148,4 +148,4 @@ def events(client: Client, args: argparse.Namespace) -> Answer:
 
 def _shown(one: Project) -> str:
     about = f": {one.description}" if one.description else ""
-    return visible_lines(f"{one} ({one.visibility}; you: {one.role or 'no member'}){about}\n{one.url}")
+    return visible_lines(f"{one} ({one.visibility}; you: {one.role or 'no member'}){about}\n{page_of(one.url)}")

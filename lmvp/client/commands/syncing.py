@@ -13,6 +13,7 @@ from lmvp.client.api import Client
 from lmvp.client.calls.syncing import INTERVAL, KEPT
 from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command, deprecations_told
 from lmvp.client.errors import LMVPError
+from lmvp.client.served import Served
 from lmvp.client.tables import visible
 from lmvp.client.versions import LocalModel
 
@@ -31,7 +32,8 @@ def sync(client: Client, args: argparse.Namespace) -> Answer:
     """Let a directory be the version that an alias names, whole and checked, switched in one step.
 
     A process that reads DIR sees one version or the other, never a mixture. With --watch it follows the alias; while
-    the server is away, DIR stays as it is. The command of --exec finds LMVP_PATH, LMVP_VERSION and LMVP_DIGEST.
+    the server is away, DIR stays as it is. The command of --exec finds LMVP_PATH, LMVP_VERSION and LMVP_DIGEST; it is
+    not run where DIR is that version already. Without --watch, sync ends with 1 when the command fails.
 
     example: lmvp sync vision/digits@production /srv/digits --watch --exec "systemctl reload digits"
     """
@@ -40,10 +42,11 @@ def sync(client: Client, args: argparse.Namespace) -> Answer:
     if args.interval <= 0 or args.keep < 0:
         raise UsageError("--interval is more than 0, and --keep 0 or more.")
     if not args.watch:
+        before = Served(args.directory).current()
         with deprecations_told():
             local = client.sync(name, args.directory, revision=revision, keep=args.keep)
-        _tell_the_service(args.exec, local)
-        return Answer(f"{local.version} is in {local.path}", local)
+        code = _tell_the_service(args.exec, local) if local.version.digest != before else 0
+        return Answer(f"{local.version} is in {local.path}", local, 1 if code else 0)
     switches = client.follow(
         name, args.directory, revision=revision, interval=args.interval, keep=args.keep, trouble=_warn
     )
@@ -66,12 +69,13 @@ def _warn(error: LMVPError, pause: float) -> None:
     sys.stderr.flush()
 
 
-def _tell_the_service(wanted: str | None, local: LocalModel) -> None:
-    """Run the command of --exec. Its failure is told, and undoes nothing: the version stands there."""
+def _tell_the_service(wanted: str | None, local: LocalModel) -> int:
+    """Run the command of --exec and return its code. Its failure is told, and undoes nothing: the version stands there."""
     if not wanted:
-        return
+        return 0
     version = local.version
     facts = {"LMVP_PATH": str(local.path), "LMVP_VERSION": str(version.number), "LMVP_DIGEST": version.digest}
     code = subprocess.run(wanted, shell=True, env={**os.environ, **facts}, check=False).returncode
     if code:
         sys.stderr.write(f"warning: `{wanted}` ended with {code}. {version} stands in {local.path} all the same.\n")
+    return code

@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 
 from lmvp.client.api import Client
-from lmvp.client.commands.command import AT_REVISION, JSON, YES, Answer, Argument, UsageError, at, command, confirm
+from lmvp.client.commands.command import (
+    AT_REVISION,
+    JSON,
+    YES,
+    Answer,
+    Argument,
+    UsageError,
+    at,
+    command,
+    confirm,
+    page_of,
+)
 from lmvp.client.commands.groups import Group
 from lmvp.client.commands.measured import where
 from lmvp.client.tables import bytes_text, number, table, value_text, visible, visible_lines, when
@@ -136,4 +147,4 @@ def _shown(one: Version) -> str:
         *([f"{name} =", number(value)] for name, value in one.metrics.items()),
         *([f"{key}:", value_text(value)] for key, value in one.metadata.items()),
     ]
-    return visible_lines(f"{one}\n\n{one.message}\n\n{table(rows[0], rows[1:])}\n\n{one.url}")
+    return visible_lines(f"{one}\n\n{one.message}\n\n{table(rows[0], rows[1:])}\n\n{page_of(one.url)}")
