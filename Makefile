@@ -56,6 +56,9 @@ faults: .venv/.dev           ## servers, databases, stores, disks and clocks bro
 soak: .venv/.server          ## mixed work for MINUTES=10: memory, latencies, open files and connections over time
 	@$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),10) $(ARGS)
 
+screenshots: .venv/.dev      ## the pictures of docs/images, with Chromium (ARGS="model graph": these alone)
+	@$(BIN)/python examples/screenshots.py $(ARGS)
+
 install: .venv/.dev          ## everything for development
 
 # numpy is the demo's: it really trains a model.

@@ -38,7 +38,7 @@ function lines(data, style) {
   const said = (points) => [`${data.prefix ? "" : `${data.x} `}${x(points[0].value[0])}`, ...points.map((one) => `${short(one.seriesName, 40)}: ${shown(one.value[1])}`)].join("\n");
   return {
     color: style.series,
-    grid: { left: 12, right: 24, top: data.series.length > 1 ? 40 : 20, bottom: data.prefix ? 12 : 30, outerBoundsMode: "same" },
+    grid: { left: 12, right: 24, top: data.series.length > 1 ? 40 : 20, bottom: 12, outerBoundsMode: "same" },
     legend: { show: data.series.length > 1, type: "scroll", top: 0, textStyle: { color: style.ink }, pageTextStyle: { color: style.soft }, formatter: (name) => short(name, 40) },
     tooltip: { ...tooltip(style), trigger: "axis", formatter: said, axisPointer: { lineStyle: { color: style.soft }, label: { show: false } } },
     xAxis: { type: "value", name: data.prefix ? "" : data.x, nameLocation: "middle", nameGap: 26, nameTextStyle: { color: style.soft }, min: "dataMin", max: "dataMax", minInterval: whole ? 1 : 0, splitLine: { show: false }, axisLine: { lineStyle: { color: style.line } }, axisLabel: { color: style.soft, formatter: x, hideOverlap: true, showMinLabel: true, showMaxLabel: true } },
