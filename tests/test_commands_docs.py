@@ -1,7 +1,8 @@
-"""Every management command, with its options, stands in the manual of whoever runs the server."""
+"""Every management command, with its options, stands in the manual of whoever runs the server; every `make` target has a rule."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,15 @@ def test_every_command_and_option_stands_in_the_manual(app: str, command: str) -
     parser = load_command_class(app, command).create_parser("manage.py", command)
     options = {action.option_strings[0] for action in parser._actions if action.option_strings}
     assert {option for option in options - DJANGO if option not in MANUAL} == set()
+
+
+def test_every_target_that_is_named_has_a_rule() -> None:
+    """make says “Nothing to be done” of a phony target without one."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    manuals = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    named = re.findall(r"(?:`|^ {4}|^\$ )make ([a-z][a-z-]*)", "\n".join(map(Path.read_text, manuals)), re.MULTILINE)
+    rules = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    assert "screenshots" in named
+    assert {*phony[1].split(), *named} <= rules

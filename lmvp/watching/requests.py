@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import cycle
 from typing import Any
 
 from django.conf import settings
@@ -14,12 +15,14 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from lmvp.numerals import whole_number
+from lmvp.straight import Straight
 from lmvp.watching import tallies
 from lmvp.watching.queries import note_slow
 
 logger = logging.getLogger("lmvp.slow")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FORMS = ("application/json", "application/x-www-form-urlencoded")
+BUFFERS = 3  # one that is filled, and two for whoever works on the pieces before
 UNKNOWN = "unknown"  # addresses that no route knows are one
 
 
@@ -32,22 +35,41 @@ class Body:
         self._open = False
 
     def read(self, *size: int) -> bytes:
-        return self._timed(self.stream.read, *size)
+        with self._timed():
+            piece: bytes = self.stream.read(*size)
+        self.came += len(piece)
+        return piece
 
     def readline(self, *size: int) -> bytes:
-        return self._timed(self.stream.readline, *size)
+        with self._timed():
+            line: bytes = self.stream.readline(*size)
+        self.came += len(line)
+        return line
 
-    def _timed(self, read: Callable[..., bytes], *size: int) -> bytes:
+    def pieces(self, size: int) -> Iterator[memoryview] | None:
+        """Yield the body in pieces of at most this size, each good until two more were asked for; None: use `read`."""
+        straight = Straight.of(self.stream)
+        return self._pieces(straight, size) if straight else None
+
+    def _pieces(self, straight: Straight, size: int) -> Iterator[memoryview]:
+        for view in cycle([memoryview(bytearray(size)) for _ in range(BUFFERS)]):
+            with self._timed():
+                count = straight.read_into(view)
+            if not count:
+                return
+            self.came += count
+            yield view[:count]
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         if self.upload and not self._open:
             self._open = True
             tallies.uploads.inc()
         started = time.perf_counter()
         try:
-            piece = read(*size)
+            yield
         finally:
             self.waited += time.perf_counter() - started
-        self.came += len(piece)
-        return piece
 
     def __iter__(self) -> Iterator[bytes]:
         while line := self.readline():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -11,9 +12,13 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 
 from accounts.api.parsers import BoundedJSON
 from lmvp.numerals import whole_number
+from lmvp.watching.requests import Body
 from registry.arriving import Tail
 from registry.digests import CHUNK
 from registry.errors import Invalid
+
+STRAIGHT = 512 * 1024  # bytes of a piece that comes straight from the connection
+WORTH_ITS_BUFFERS = 256 * 1024  # bytes of a body
 
 
 class LongJSON(BoundedJSON):
@@ -41,20 +46,32 @@ class RawBytes(BaseParser):
         return None
 
 
-def body_chunks(request: HttpRequest) -> Iterator[bytes]:
-    """Yield the request's body piece by piece; Invalid when it ends before its announced length."""
+def body_chunks(request: HttpRequest) -> Iterator[bytes | memoryview]:
+    """Yield the request's body piece by piece, each good until two more were asked for.
+
+    Invalid when it ends before its announced length.
+    """
     announced = announced_length(request)
     chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    stream = request.META["wsgi.input"] if chunked else request
     came = 0
     try:
-        while piece := stream.read(CHUNK):
+        for piece in _pieces(request, announced, chunked=chunked):
             came += len(piece)
             yield piece
     except OSError as error:
         raise _cut(came) from error
     if announced is not None and not chunked and came < announced:
         raise _cut(came)
+
+
+def _pieces(request: HttpRequest, announced: int | None, *, chunked: bool) -> Iterator[bytes | memoryview]:
+    stream = request.META["wsgi.input"]
+    if not chunked and announced and announced >= WORTH_ITS_BUFFERS and isinstance(stream, Body):
+        straight = stream.pieces(STRAIGHT)
+        if straight:
+            return straight
+    read = stream.read if chunked else request.read
+    return iter(partial(read, CHUNK), b"")
 
 
 def announced_length(request: HttpRequest) -> int | None:
