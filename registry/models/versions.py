@@ -431,10 +431,8 @@ class Metric(models.Model):
             models.CheckConstraint(condition=Q(value=None) ^ Q(text=None), name="metric_is_number_or_text"),
         ]
         indexes = [
-            models.Index(  # `latest` is in it for SQLite, which else looks it up in each row
-                fields=["model", "name", "value", "version", "latest"],
-                condition=Q(latest=True),
-                name="metrics_ranked",
+            models.Index(
+                fields=["model", "name", "value", "version"], condition=Q(latest=True), name="ranks_by_metric"
             ),
             models.Index(fields=["model", "name", "version"], condition=Q(latest=True), name="metric_over_versions"),
             models.Index(fields=["version", "name"], condition=Q(latest=True), name="latest_metrics"),
