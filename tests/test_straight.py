@@ -79,6 +79,24 @@ def test_pieces_come_as_they_are_sent_and_stay_good_while_two_more_come(ends) ->
     assert came + b"".join(held) == content
 
 
+def test_buffers_grow_with_what_comes_and_a_slow_sender_takes_little(ends) -> None:
+    theirs, ours = ends
+    body = Watched(body_of(ours, 2**24), upload=False)
+    pieces = body.pieces(2**19)
+    assert pieces
+    for _ in range(10):
+        theirs.sendall(b"slow")
+        assert len(next(pieces).obj) == 2**14  # type: ignore[arg-type]
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
+    sender = threading.Thread(target=theirs.sendall, args=(bytes(2**23),))
+    sender.start()
+    largest = 0
+    while body.came < 2**23 + 40:
+        largest = max(largest, len(next(pieces).obj))  # type: ignore[arg-type]
+    sender.join()
+    assert 2**14 < largest <= 2**19
+
+
 def test_a_connection_that_ends_in_the_middle_is_an_end(ends) -> None:
     theirs, ours = ends
     body = body_of(ours, 100)

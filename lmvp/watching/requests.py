@@ -23,6 +23,7 @@ logger = logging.getLogger("lmvp.slow")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FORMS = ("application/json", "application/x-www-form-urlencoded")
 BUFFERS = 3  # one that is filled, and two for whoever works on the pieces before
+FIRST = 16 * 1024  # bytes of a buffer, to begin with
 UNKNOWN = "unknown"  # addresses that no route knows are one
 
 
@@ -52,13 +53,18 @@ class Body:
         return self._pieces(straight, size) if straight else None
 
     def _pieces(self, straight: Straight, size: int) -> Iterator[memoryview]:
-        for view in cycle([memoryview(bytearray(size)) for _ in range(BUFFERS)]):
+        room, buffers = min(FIRST, size), [memoryview(b"")] * BUFFERS
+        for place in cycle(range(BUFFERS)):
+            if len(buffers[place]) < room:
+                buffers[place] = memoryview(bytearray(room))
             with self._timed():
-                count = straight.read_into(view)
+                count = straight.read_into(buffers[place])
             if not count:
                 return
             self.came += count
-            yield view[:count]
+            yield buffers[place][:count]
+            if count == room:  # there was more: who sends slowly needs little memory
+                room = min(2 * room, size)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
