@@ -415,6 +415,25 @@ def test_long_histories_are_thinned_as_by_the_api(cast: Cast, model: RegisteredM
     assert "1,498 versions; 400 of them drawn" in re.sub(r"; \d+ of", "; 400 of", text(page(dave, METRICS)))
 
 
+def test_only_the_first_of_long_charts_comes_with_the_page(cast: Cast, model: RegisteredModel, dave: Client) -> None:
+    version(cast, model, metrics={"loss": 1.0, "f1": 9.0, "accuracy": 0.75})
+    longer(model, 1000)
+    Metric.objects.bulk_create(
+        Metric(version=one, model=model, name=name, value=one.number % 7, latest=True, author=cast.bob)
+        for one in model.versions.exclude(number=1)
+        for name in ("loss", "f1")
+    )
+    shown = page(dave, METRICS, metric=["loss", "f1", "accuracy"])
+    assert len(chart(shown)["series"][0]["points"]) > 100
+    assert chart(shown, 1)["series"] == [{"name": "f1", "points": []}]
+    assert chart(shown, 2)["series"] == [{"name": "accuracy", "points": [[1, 0.75]]}]
+    last = model.versions.latest("number").number // 7 * 7
+    assert f"f1 Highest 9 in v1 Lowest 0 in v{last}" in text(shown)
+    fetched = dave.get(chart(shown, 1)["source"]).json()
+    whole = chart(page(dave, METRICS, metric="f1"))["series"][0]["points"]
+    assert [[one["version"], one["value"]] for one in fetched["points"]] == whole
+
+
 def test_ends_of_a_thinned_chart_are_the_newest_versions_with_them(
     cast: Cast, model: RegisteredModel, dave: Client
 ) -> None:

@@ -174,17 +174,26 @@ class MetricQuerySet(models.QuerySet[Any]):
             found.setdefault(version, {})[name] = text if text is not None else value
         return found
 
+    def few_over_versions(self, model: RegisteredModel, name: str, *, most: int) -> Series | None:
+        """Return the numbers of one name by the versions' numbers, where they are no more than `most`."""
+        rows = self._numbers_of(model, name).values_list("version__number", "value")
+        whole = list(rows[: most + 1])
+        return Series(len(whole), whole) if len(whole) <= most else None
+
     def over_versions(self, model: RegisteredModel, name: str, *, most: int) -> Series:
         """Return the numbers of one name by the versions' numbers: all of them, or thinned to `most` points."""
-        rows = self.latest_of(model, name).filter(value__isnull=False).order_by("version_id")
-        whole = list(rows.values_list("version__number", "value", "version_id")[: most + 1])
-        if len(whole) <= most:
-            return Series(len(whole), [(number, value) for number, value, _ in whole])
-        ends = [(whole[0][2], whole[0][1]), rows.reverse().values_list("version_id", "value")[0]]
+        few = self.few_over_versions(model, name, most=most)
+        if few is not None:
+            return few
+        rows = self._numbers_of(model, name).values_list("version_id", "value")
+        ends = [rows[0], rows.reverse()[0]]
         total, points = self._extremes(model, name, ends[0][0], ends[1][0], (most - 2) // 2)
         kept = sorted({*ends, *points} if most >= 4 else ends)
         numbers = dict(model.versions.filter(pk__in=[version for version, _ in kept]).values_list("pk", "number"))
         return Series(total, [(numbers[version], value) for version, value in kept])
+
+    def _numbers_of(self, model: RegisteredModel, name: str) -> MetricQuerySet:
+        return self.latest_of(model, name).filter(value__isnull=False).order_by("version_id")
 
     def _extremes(
         self, model: RegisteredModel, name: str, first: int, last: int, stretches: int

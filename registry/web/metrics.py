@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from registry.choosing import head_of
 from registry.models import Metric, RegisteredModel, Version
 from registry.parameters import Axis, axes
-from registry.series import Series
+from registry.series import Point, Series
 from registry.web.history import branch_names, chosen_names, kept, newest_names, query_without
 from registry.web.pages import show
 from registry.web.paging import Page, newest_first
@@ -40,10 +40,13 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One metric over versions: as charts.js draws it, of how many versions, and its ends. No ends: it holds texts."""
+    """One metric over versions: as charts.js draws it, of how many versions, and its ends. No ends: it holds texts.
+
+    No total: the page's script asks for the points.
+    """
 
     name: str
-    total: int
+    total: int | None
     drawn: int
     data: dict[str, Any]
     ends: Ends | None
@@ -105,7 +108,9 @@ def _rows(page: Page, chosen: list[str]) -> list[Row]:
 
 def _charts(model: RegisteredModel, chosen: list[str], line: dict[int, int] | None) -> list[Chart]:
     if line is None:
-        return [_chart(model, name, Metric.objects.over_versions(model, name, most=POINTS)) for name in chosen]
+        first, *others = chosen
+        whole = _chart(model, first, Metric.objects.over_versions(model, first, most=POINTS))
+        return [whole, *(_beside(model, name) for name in others)]
     found = Metric.objects.values_of(line, chosen)
     return [_chart(model, name, _of_line(line, found, name)) for name in chosen]
 
@@ -117,16 +122,25 @@ def _of_line(line: dict[int, int], found: dict[int, dict[str, float | str]], nam
 
 
 def _chart(model: RegisteredModel, name: str, series: Series) -> Chart:
-    data = {
-        "kind": "lines",
-        "x": "version",
-        "prefix": "v",
-        "y": name,
-        "series": [{"name": name, "points": [list(point) for point in series.points]}],
-        "address": _address(model),
-    }
-    ends = _ends_of(series) if len(series.points) == series.total else _ends(model, name, series)
-    return Chart(name, series.total, len(series.points), data, ends)
+    ends = _ends_of(series) if len(series.points) == series.total else _ends(model, name, _ends_of(series))
+    return Chart(name, series.total, len(series.points), _lines(model, name, series.points), ends)
+
+
+def _beside(model: RegisteredModel, name: str) -> Chart:
+    """Return a further chart: thinning a long series takes so long that the page does not wait for a second one."""
+    few = Metric.objects.few_over_versions(model, name, most=POINTS)
+    if few is not None:
+        return _chart(model, name, few)
+    numbers = Metric.objects.latest_of(model, name)
+    ends = [numbers.ranked(descending=down).values_list("version__number", "value")[0] for down in (True, False)]
+    asked = {"name": name, "points": POINTS}
+    source = f"{reverse('model', args=[model.project.name, model.name])}metrics/?{urlencode(asked)}"
+    return Chart(name, None, POINTS, _lines(model, name, []) | {"source": source}, _ends(model, name, Ends(*ends)))
+
+
+def _lines(model: RegisteredModel, name: str, points: Sequence[Point]) -> dict[str, Any]:
+    series = [{"name": name, "points": [list(point) for point in points]}]
+    return {"kind": "lines", "x": "version", "prefix": "v", "y": name, "series": series, "address": _address(model)}
 
 
 def _address(model: RegisteredModel) -> str:
@@ -134,9 +148,8 @@ def _address(model: RegisteredModel) -> str:
     return reverse("web:version", args=[model.project.name, model.name, "0"]).removesuffix("0/") + "{x}/"
 
 
-def _ends(model: RegisteredModel, name: str, series: Series) -> Ends | None:
-    """Return the ends of a series that was thinned: they are among its points, but the newest version with them may not be."""
-    found = _ends_of(series)
+def _ends(model: RegisteredModel, name: str, found: Ends | None) -> Ends | None:
+    """Return the ends of a long series: the numbers are known, but the newest versions with them may be others."""
     if found is None:
         return None
     rows = Metric.objects.latest_of(model, name).order_by("-version_id").values_list("version__number", "value")

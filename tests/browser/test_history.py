@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from registry.models import Metric
 from registry.services import merging
 from registry.services.metrics import Measured
 from tests.browser.browsing import DARK, PHONE, assert_well_made
 from tests.cast import publish
+from tests.test_version_lists import longer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,3 +160,24 @@ def test_history_is_read_without_scripts(new_visitor, there) -> None:
     expect(page.locator("#v8")).to_contain_text("Merges v7 and v4")
     page.goto(METRICS)
     expect(page.get_by_role("region", name="Values").get_by_role("rowheader")).to_have_count(7)
+
+
+def test_further_long_charts_are_fetched_by_the_page(new_visitor, cast) -> None:
+    model = cast.model()
+    publish(cast.bob, model, {"weights.bin": b"1"})
+    longer(model, 500)
+    Metric.objects.bulk_create(
+        Metric(version=one, model=model, name=name, value=one.number % 7, latest=True, author=cast.bob)
+        for one in model.versions.all()
+        for name in ("loss", "f1")
+    )
+    visitor = new_visitor(cast.dave)
+    page = visitor.page
+    page.goto(f"{METRICS}?metric=loss&metric=f1")
+    expect(page.locator("figure.chart canvas")).to_have_count(2)
+    assert_well_made(page)
+    visitor.page.route("**/v1/**/metrics/?**", lambda route: route.fulfill(status=503, body="{}"))
+    page.goto(f"{METRICS}?metric=loss&metric=f1")
+    expect(page.get_by_text("The points of this chart did not come")).to_be_visible()
+    expect(page.locator("figure.chart canvas")).to_have_count(1)
+    visitor.errors[:] = [error for error in visitor.errors if "503" not in error]

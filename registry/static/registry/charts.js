@@ -1,6 +1,7 @@
 // Draws every <figure class="chart"> from the JSON in its <script type="application/json">:
 //   {kind: "lines", x: "step", y: "loss", prefix?: "v", series: [{name, points: [[x, y], …], addresses?: [url, …]}], address?: "/…/{x}/"}
 //     `prefix` stands before every x; the page of a point is its own of `addresses`, else `address` with its x
+//     with `source`, the points of the one series come from there, an address of the API: {points: [{version, value}, …]}
 //   {kind: "parallel", axes: [{name, values: [number | text | null, …]}], names: [line names], addresses?: [url, …]}  the last axis colours the lines
 // A click on a point or line opens its page; with the pointer over lines, Ctrl and the wheel zoom, and a button takes the zoom back.
 // What the chart shows also stands on the page as a table, with the same links: for the keyboard, and for those who see no chart.
@@ -119,9 +120,31 @@ function makeRoom(canvas, axes) {
   for (const kind of ["touchstart", "touchmove", "touchend"]) canvas.addEventListener(kind, (event) => event.stopPropagation(), { capture: true, passive: true });
 }
 
-function draw(figure) {
+async function fetched(data) {
+  const answer = await fetch(data.source, { credentials: "same-origin", headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(String(answer.status));
+  const { points } = await answer.json();
+  return { ...data, series: [{ ...data.series[0], points: points.map((one) => [one.version, one.value]) }] };
+}
+
+async function bring(figure, data, canvas) {
+  canvas.setAttribute("aria-busy", "true");
+  try {
+    draw(figure, await fetched(data), canvas);
+  } catch {
+    canvas.textContent = "The points of this chart did not come. Load the page again to see them.";
+  }
+  canvas.removeAttribute("aria-busy");
+}
+
+function start(figure) {
   const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
   const canvas = figure.querySelector(".canvas");
+  if (data.source) bring(figure, data, canvas);
+  else draw(figure, data, canvas);
+}
+
+function draw(figure, data, canvas) {
   if (data.kind === "parallel") makeRoom(canvas, data.axes.length);
   const chart = echarts.init(canvas, null, { renderer: "canvas" });
   const paint = () => {
@@ -136,4 +159,4 @@ function draw(figure) {
   openPages(data, chart);
 }
 
-for (const figure of document.querySelectorAll("figure.chart")) draw(figure);
+for (const figure of document.querySelectorAll("figure.chart")) start(figure);
