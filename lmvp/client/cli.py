@@ -16,8 +16,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, NoReturn
 
-import lmvp
-from lmvp.client.api import Client
+import lmvp  # what is asked of it by name is loaded then: the help does without the client
 from lmvp.client.commands import (
     accounts,
     artifacts,
@@ -38,13 +37,12 @@ from lmvp.client.commands import (
 )
 from lmvp.client.commands.command import COMMANDS, UsageError
 from lmvp.client.errors import LMVPError
-from lmvp.client.naming import close_to
+from lmvp.client.guessing import close_to
 from lmvp.client.tables import visible
-from lmvp.client.versions import LocalModel
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, LocalModel):
+    if isinstance(value, lmvp.LocalModel):
         return {"path": value.path, "version": value.version, "files": value.files}
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
@@ -153,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = _parsed(argv)
     try:
-        answer = COMMANDS[args.command].run(Client(args.at), args)
+        answer = COMMANDS[args.command].run(lmvp.Client(args.at), args)
         as_json = getattr(args, "json", False)
         _write(json.dumps(answer.data, default=_plain, ensure_ascii=False, indent=2) if as_json else answer.text)
     except LMVPError as error:

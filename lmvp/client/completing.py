@@ -6,8 +6,10 @@ import argparse
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 PLAIN = re.compile(r"[\w./@-]+", re.ASCII)
 SHOWN = 50  # versions that are offered by their number

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lmvp.client.errors import AmbiguousName, AuthenticationError, NotFound, ValidationFailed
+from lmvp.client.guessing import close_of, close_to
 from lmvp.client.http import Session, path_of
 
 WRITING_ROLES = frozenset(["contributor", "maintainer", "owner"])
@@ -94,7 +94,7 @@ class Names:
             )
         may = "write to" if writing else "see"
         raise NotFound(
-            f"There is no model “{name}” that you may {may}.{_meant(name, own + visible)} {self._next_step()}"
+            f"There is no model “{name}” that you may {may}.{close_of(name, _known(own + visible))} {self._next_step()}"
         )
 
     def personal_project(self) -> str | None:
@@ -148,7 +148,7 @@ class Names:
     def _missing(self, name: ModelName, revision: str | int | None, error: NotFound) -> NotFound:
         models = [ModelName(name.project, model) for model in self.models_of(name.project)]
         if name.model.lower() not in (one.model.lower() for one in models):
-            meant = _meant(name.model, models) if models else self._project_meant(name.project)
+            meant = close_of(name.model, _known(models)) if models else self._project_meant(name.project)
             return error.saying(f"There is no model {name} that you may see.{meant} {self._next_step()}")
         if revision is None or error.code != "not_found":
             return error
@@ -179,14 +179,5 @@ def _split(name: str) -> ModelName:
     return ModelName(project, model)
 
 
-def close_to(name: str, known: Iterable[str]) -> str:
-    """Return “ Did you mean …?” with the nearest of the known names, or nothing."""
-    by_lower = {one.lower(): one for one in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return f" Did you mean {by_lower[close[0]]}?" if close else ""
-
-
-def _meant(name: str, visible: list[ModelName]) -> str:
-    by_model = {one.model.lower(): str(one) for one in visible}
-    close = difflib.get_close_matches(name.lower(), by_model, n=1, cutoff=0.6)
-    return f" Did you mean {by_model[close[0]]}?" if close else ""
+def _known(models: Iterable[ModelName]) -> dict[str, str]:
+    return {one.model: str(one) for one in models}

@@ -18,6 +18,9 @@ from pathlib import Path
 from lmvp.client.errors import LocalFileError
 from lmvp.client.locks import locked
 
+INTERVAL = 30.0  # seconds between two looks at the alias
+KEPT = 1  # version that was served before: processes that have it open go on reading
+
 
 class Served:
     def __init__(self, path: str | os.PathLike[str]) -> None:

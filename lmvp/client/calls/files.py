@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeVar
 from lmvp.client import bodies
 from lmvp.client.calls.connection import Connected, Revision, quoted
 from lmvp.client.errors import NotFound
-from lmvp.client.naming import ModelName, close_to
+from lmvp.client.guessing import close_to
+from lmvp.client.naming import ModelName
 from lmvp.client.results.files import Card, FileEntry, FileHeader
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from typing import Literal
 
 from lmvp.client.calls.connection import Connected, project_path
 from lmvp.client.errors import LMVPError, NotFound
+from lmvp.client.guessing import close_to
 from lmvp.client.http import path_of
-from lmvp.client.naming import close_to
 from lmvp.client.results.people import Invitation, Member, Membership
 
 Role = Literal["viewer", "contributor", "maintainer", "owner"]

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 
 from lmvp.client.calls.connection import Connected, Expected, Revision, expecting, given
 from lmvp.client.errors import MergeConflict, ValidationFailed
-from lmvp.client.naming import close_to
+from lmvp.client.guessing import close_to
 from lmvp.client.results.merging import Merge
 from lmvp.client.results.refs import Alias
 from lmvp.client.versions import Version

@@ -18,7 +18,8 @@ from lmvp.client.calls.connection import (
 )
 from lmvp.client.calls.projects import Moment, told
 from lmvp.client.errors import NotFound
-from lmvp.client.naming import ModelName, close_to
+from lmvp.client.guessing import close_to
+from lmvp.client.naming import ModelName
 from lmvp.client.results.refs import Alias, Branch, PastRef, StandingRef, Tag
 from lmvp.client.versions import Move
 

@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator
 from lmvp.client.calls.connection import Revision
 from lmvp.client.calls.downloading import Downloading
 from lmvp.client.errors import LMVPError
-from lmvp.client.served import Served
+from lmvp.client.served import INTERVAL, KEPT, Served
 from lmvp.client.versions import LocalModel
 
-INTERVAL = 30.0  # seconds between two looks at the alias
 LONGEST_PAUSE = 300.0
-KEPT = 1  # version that was served before: processes that have it open go on reading
 
 
 class Syncing(Downloading):

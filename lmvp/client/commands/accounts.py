@@ -8,10 +8,13 @@ import os
 import sys
 import webbrowser
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from lmvp.client.addresses import normal_server
-from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command, table_or
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 TOKENS_PAGE = "/account/tokens/"
 

@@ -6,13 +6,15 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, YES, Answer, Argument, UsageError, confirm, limit, table_or
 from lmvp.client.commands.groups import Group
-from lmvp.client.results.artifacts import Artifact
 from lmvp.client.tables import bytes_text, visible_lines, when
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
+    from lmvp.client.results.artifacts import Artifact
 
 ID = Argument("id", metavar="ID", help="the artifact's id")
 DATA = Argument("--data", metavar="JSON", help='a JSON object, like {"name": "wider"}; @FILE reads it from a file')

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command, table_or
 from lmvp.client.tables import size_of, when
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 

@@ -10,11 +10,13 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lmvp.client.api import Client
 from lmvp.client.errors import DeprecatedVersion, LMVPError
 from lmvp.client.tables import table, visible
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 
 class Answer(NamedTuple):
@@ -25,7 +27,7 @@ class Answer(NamedTuple):
     code: int = 0
 
 
-Run = Callable[[Client, argparse.Namespace], Answer]
+Run = Callable[["Client", argparse.Namespace], Answer]
 
 
 class Argument:

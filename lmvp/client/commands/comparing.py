@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, NAME, Answer, Argument, UsageError, command
 from lmvp.client.commands.measured import pairs
 from lmvp.client.commands.versions import THE_VERSION, said
 from lmvp.client.errors import MergeConflict
 from lmvp.client.tables import visible
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 SIDES = ("source", "target")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import threading
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import Answer, Argument, command
 from lmvp.client.completing import candidates
 from lmvp.client.errors import LMVPError
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 PATIENCE = 2.0  # seconds: somebody has pressed TAB and waits
 FILES = ":files"  # the answer that lets the shell offer files

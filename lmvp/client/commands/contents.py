@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import AT_REVISION, JSON, Answer, Argument, at, command, table_or
 from lmvp.client.tables import bytes_text, visible_lines
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 PATH = Argument("path", metavar="PATH", help="the file's path in the version")
 

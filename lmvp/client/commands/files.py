@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import (
     AT_REVISION,
     JSON,
@@ -21,7 +20,10 @@ from lmvp.client.commands.command import (
 )
 from lmvp.client.commands.measured import METRIC_TEXT, metrics_of, pairs
 from lmvp.client.errors import ValidationFailed
-from lmvp.client.versions import Version
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
+    from lmvp.client.versions import Version
 
 PUBLISHING = (
     NAME,

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import COMMANDS, Answer, Argument, Command, Run
 
 if TYPE_CHECKING:
+    from lmvp.client.api import Client
+
     _SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
     _SubParsers = argparse._SubParsersAction

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, YES, Answer, Argument, confirm, table_or
 from lmvp.client.commands.groups import Group
 from lmvp.client.commands.projects import OWN_PROJECT, PROJECT
 from lmvp.client.tables import visible, when
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 ROLES = ["viewer", "contributor", "maintainer", "owner"]
 ROLE = Argument("--role", choices=ROLES, default="contributor", help="default: contributor")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import AT_REVISION, JSON, NAME, Answer, Argument, UsageError, at, command, table_or
 from lmvp.client.commands.measured import METRIC_TEXT, metrics_of, where
 from lmvp.client.commands.versions import AUTHOR, WHERE
 from lmvp.client.tables import value_text, visible, when
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 
 @command(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import (
     JSON,
     NAME,
@@ -19,8 +19,11 @@ from lmvp.client.commands.command import (
 )
 from lmvp.client.commands.groups import Group
 from lmvp.client.commands.projects import DESCRIPTION, OWN_PROJECT
-from lmvp.client.results.models import RegisteredModel
 from lmvp.client.tables import visible, visible_lines
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
+    from lmvp.client.results.models import RegisteredModel
 
 KINDS = ["model", "dataset", "config"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, YES, Answer, Argument, command, confirm, limit, page_of, table_or
 from lmvp.client.commands.groups import Group
-from lmvp.client.results.people import Project
 from lmvp.client.tables import value_text, visible, visible_lines, when
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
+    from lmvp.client.results.people import Project
 
 PROJECT = Argument("project", metavar="PROJECT", help="the project's name")
 OWN_PROJECT = Argument("project", nargs="?", metavar="PROJECT", help="default: LMVP_PROJECT, else yours")

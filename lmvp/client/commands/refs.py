@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
-from lmvp.client.calls.refs import RefKind
+import lmvp
 from lmvp.client.commands.command import (
     COMMENT,
     JSON,
@@ -20,8 +20,12 @@ from lmvp.client.commands.command import (
     limit,
     table_or,
 )
-from lmvp.client.results.refs import Alias, StandingRef
 from lmvp.client.tables import visible, when
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
+    from lmvp.client.calls.refs import RefKind
+    from lmvp.client.results.refs import StandingRef
 
 DELETE = Argument("--delete", action="store_true", help="take the name away; its versions stay")
 PROTECT = Argument(
@@ -200,7 +204,7 @@ def _stands(ref: StandingRef) -> Answer:
 
 
 def _marks(ref: StandingRef) -> list[str]:
-    active = ["active"] if isinstance(ref, Alias) and ref.active else []
+    active = ["active"] if isinstance(ref, lmvp.Alias) and ref.active else []
     return [*(["protected"] if ref.protected else []), *active]
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, Answer, Argument, command, limit, table_or
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
 
 
 @command(

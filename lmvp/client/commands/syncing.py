@@ -8,14 +8,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
-from lmvp.client.calls.syncing import INTERVAL, KEPT
 from lmvp.client.commands.command import JSON, Answer, Argument, UsageError, command, deprecations_told
-from lmvp.client.errors import LMVPError
-from lmvp.client.served import Served
+from lmvp.client.served import INTERVAL, KEPT, Served
 from lmvp.client.tables import visible
-from lmvp.client.versions import LocalModel
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
+    from lmvp.client.errors import LMVPError
+    from lmvp.client.versions import LocalModel
 
 
 @command(

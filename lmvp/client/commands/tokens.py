@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import JSON, YES, Answer, Argument, UsageError, confirm, table_or
 from lmvp.client.commands.groups import Group
-from lmvp.client.results.people import User
 from lmvp.client.tables import when
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
+    from lmvp.client.results.people import User
 
 USERNAME = Argument("username", metavar="USERNAME", help="the user's name")
 

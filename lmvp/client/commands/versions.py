@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from lmvp.client.api import Client
 from lmvp.client.commands.command import (
     AT_REVISION,
     JSON,
@@ -20,7 +20,10 @@ from lmvp.client.commands.command import (
 from lmvp.client.commands.groups import Group
 from lmvp.client.commands.measured import where
 from lmvp.client.tables import bytes_text, number, table, value_text, visible, visible_lines, when
-from lmvp.client.versions import Version
+
+if TYPE_CHECKING:
+    from lmvp.client.api import Client
+    from lmvp.client.versions import Version
 
 WHERE = Argument(
     "--where",
