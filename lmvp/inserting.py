@@ -62,16 +62,32 @@ def _batches(connection: Any, rows: Iterable[models.Model]) -> Iterator[list[mod
 def _said(connection: Any, rows: Sequence[models.Model], tail: str) -> tuple[str, list[Any]]:
     """Return the statement and its values."""
     head, places, fields = _statement(type(rows[0]), connection.vendor)
-    values = [_value(row, field, taken, connection) for row in rows for field, taken in fields]
-    return f"{head}{', '.join([places] * len(rows))}{tail}", values
+    columns = [_column(rows, field, taken, connection) for field, taken in fields]
+    return f"{head}{', '.join([places] * len(rows))}{tail}", [
+        value for row in zip(*columns, strict=True) for value in row
+    ]
 
 
-def _value(row: models.Model, field: models.Field[Any, Any], taken: Any, connection: Any) -> Any:
+def _column(rows: Sequence[models.Model], field: models.Field[Any, Any], taken: Any, connection: Any) -> list[Any]:
+    """Return what the rows write into one column."""
     if taken:
-        value = getattr(row, field.attname)
-        if value is None or type(value) is taken:
-            return value
-    return field.get_db_prep_save(field.pre_save(row, add=True), connection=connection)
+        values = [getattr(row, field.attname) for row in rows]
+        if all(value is None or type(value) is taken for value in values):
+            return values
+    if not isinstance(field, models.DateTimeField):
+        return [field.get_db_prep_save(field.pre_save(row, add=True), connection=connection) for row in rows]
+    moments = _moments(rows, field)
+    said = {moment: field.get_db_prep_save(moment, connection=connection) for moment in set(moments)}
+    return [said[moment] for moment in moments]
+
+
+def _moments(rows: Sequence[models.Model], field: models.DateTimeField[Any, Any]) -> list[Any]:
+    """Return the times in one column; where Django takes that of writing, the same for all."""
+    first = field.pre_save(rows[0], add=True)
+    if field.auto_now or field.auto_now_add:
+        for row in rows[1:]:
+            setattr(row, field.attname, first)
+    return [getattr(row, field.attname) for row in rows]
 
 
 def _taken(field: Any) -> Any:

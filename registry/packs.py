@@ -11,9 +11,11 @@ import hmac
 import os
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
@@ -21,9 +23,13 @@ from django.conf import settings
 from registry import storage
 from registry.errors import Invalid
 from registry.incoming import begin_writing_back, full_disk_said_clearly
+from registry.spreading import spread_directories
 from registry.syncing import sync_together
 from registry.tars import Member
 
+SMALL = 2**20  # bytes of a file that is held in memory, and written aside
+TOGETHER, MOST_TOGETHER = 2**20, 64  # bytes, or files, that one thread is given at a time
+WRITERS, AHEAD = 2, 4  # threads, and how many times that waits for them: some 8 MiB a pack
 WORTH_BEGINNING = 16 * 1024  # bytes of a file that the disk is told to begin with while others still come
 
 
@@ -34,10 +40,34 @@ class Pack:
         self.sizes = dict[str, int]()
         with full_disk_said_clearly():
             settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+            spread_directories(settings.INCOMING_DIR)
             self.directory, self._descriptor = _held_directory()
 
-    def add(self, member: Member) -> None:
-        """Write a member's bytes; Invalid (digest_mismatch) when they are not those of its name."""
+    def receive(self, members: Iterable[Member]) -> None:
+        """Write the members; Invalid (digest_mismatch) when the bytes of one are not those of its name.
+
+        Small ones are hashed and written aside, some together, while the next ones come.
+        """
+        with ThreadPoolExecutor(WRITERS) as aside:
+            writing = deque[Future[None]]()
+            try:
+                for some in _together(members):
+                    self.sizes |= {member.digest: member.size for member in some}
+                    if some[0].size > SMALL:
+                        self._write_all_of(some)
+                        continue
+                    writing.append(aside.submit(self._write_all_of, some))
+                    if len(writing) > AHEAD:
+                        writing.popleft().result()
+            finally:  # of several errors, the one of the earlier member is told
+                for done in writing:
+                    done.result()
+
+    def _write_all_of(self, members: Sequence[Member]) -> None:
+        for member in members:
+            self._write(member)
+
+    def _write(self, member: Member) -> None:
         hasher = hashlib.sha256()
         with full_disk_said_clearly():
             descriptor = os.open(self.path_of(member.digest), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
@@ -57,7 +87,6 @@ class Pack:
                 " damaged on the way: hash it and send the pack again.",
                 fields={"members": [member.digest]},
             )
-        self.sizes[member.digest] = member.size
 
     def path_of(self, digest: str) -> Path:
         return self.directory / digest
@@ -95,6 +124,27 @@ class PackedFile:
     def store(self) -> str:
         self.pack.store([self.sha256])
         return self.sha256
+
+
+def _together(members: Iterable[Member]) -> Iterator[list[Member]]:
+    """Yield small members some at a time, their bytes held; a large one alone, to be read before one asks for more."""
+    held, size = list[Member](), 0
+    try:
+        for member in members:
+            if member.size > SMALL:
+                yield [member]
+                continue
+            held.append(replace(member, pieces=iter([memoryview(b"".join(member.pieces))])))
+            size += member.size
+            if size >= TOGETHER or len(held) == MOST_TOGETHER:
+                yield held
+                held, size = [], 0
+    except Invalid:
+        if held:
+            yield held
+        raise
+    if held:
+        yield held
 
 
 def _held_directory() -> tuple[Path, int]:

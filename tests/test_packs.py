@@ -184,8 +184,7 @@ def test_uploads_are_not_told(cast: Cast, model: RegisteredModel) -> None:
 
 
 def packed(pack: Pack, *contents: bytes) -> None:
-    for content in contents:
-        pack.add(Member(digest_of(content), len(content), iter([memoryview(content)])))
+    pack.receive(Member(digest_of(content), len(content), iter([memoryview(content)])) for content in contents)
 
 
 def test_damaged_bytes_are_healed(cast: Cast, model: RegisteredModel) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.models import User
 from registry.digests import EMPTY, SHA256
 from registry.errors import Invalid, TooLarge
 from registry.models import Blob, Project, RegisteredModel, Upload
-from registry.models.content import UploadQuerySet
+from registry.models.content import UploadQuerySet, upload_deadline
 from registry.permissions import Action, require
 from registry.services import blobs, direct, room
 
@@ -63,10 +64,10 @@ def announce_to_project(
     past = {file for file in missing if past_us and direct.goes_past_us(file.size)}
     uploads = Upload.objects.filter(actor=actor, project=project, model=model)
     begun = _begun(uploads, missing, past)
+    about = {"project": project, "model": model, "actor": actor}
+    times = {"alive_at": timezone.now(), "expires_at": upload_deadline()}
     offered = [
-        begun.pop(file)
-        if file in begun
-        else Upload(project=project, model=model, actor=actor, size=file.size, sha256=file.sha256)
+        begun.pop(file) if file in begun else Upload(**about, **times, size=file.size, sha256=file.sha256)
         for file in missing
     ]
     passing = {upload.pk: upload for upload, file in zip(offered, missing, strict=True) if file in past}

@@ -104,7 +104,10 @@ def _store_all(pack: Pack, digests: set[str]) -> bool:
     """Store files and make their rows, as `_store` does; False, and no row, where one of them has to be looked at again."""
     connections.release()
     pack.store(digests)
-    rows = [Blob(pk=digest, size=pack.sizes[digest]) for digest in sorted(digests)]  # two packs do not wait crosswise
+    now = timezone.now()
+    rows = [
+        Blob(pk=digest, size=pack.sizes[digest], used_at=now) for digest in sorted(digests)
+    ]  # as others: no crosswise wait
     with suppress(IntegrityError), transaction.atomic():
         insert(*rows)
         if all_exist(digests):

@@ -15,6 +15,7 @@ from lmvp.inserting import insert
 from registry import connections
 from registry.errors import TooLarge
 from registry.models import RegisteredModel, Upload
+from registry.models.content import upload_deadline
 from registry.packs import Pack
 from registry.permissions import Action, require
 from registry.services import blobs, quotas, room
@@ -35,8 +36,7 @@ def receive_pack(
     connections.release()
     bounds = Bounds(settings.LMVP_PACK_FILES, settings.LMVP_PACK_FILE_SIZE, settings.LMVP_PACK_SIZE)
     with Pack() as pack:
-        for member in members(chunks, bounds):
-            pack.add(member)
+        pack.receive(members(chunks, bounds))
         require(actor, Action.UPLOAD, model.project)  # again: who was removed while the files came brings none
         limits = quotas.quotas_of(actor=actor, project=model.project)
         quotas.require_for(limits, pack.sizes)
@@ -60,21 +60,10 @@ def _note(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> None
     for start in range(0, len(pks), blobs.BATCH):
         rows = Upload.objects.filter(pk__in=pks[start : start + blobs.BATCH])
         rows.update(stored_at=now, offset=F("size"))
-    rest = {digest: size for digest, size in sizes.items() if digest not in fulfilled}
-    insert(
-        *(
-            Upload(
-                project_id=model.project_id,
-                model=model,
-                actor=actor,
-                size=size,
-                offset=size,
-                sha256=digest,
-                stored_at=now,
-            )
-            for digest, size in rest.items()
-        )
-    )
+    about = {"project_id": model.project_id, "model_id": model.pk, "actor_id": actor.pk}
+    times = {"stored_at": now, "alive_at": now, "expires_at": upload_deadline()}
+    rest = [(digest, size) for digest, size in sizes.items() if digest not in fulfilled]
+    insert(*(Upload(**about, **times, size=size, offset=size, sha256=digest) for digest, size in rest))
 
 
 def _announced(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> dict[str, UUID]:

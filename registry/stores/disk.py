@@ -40,11 +40,12 @@ class Disk:
         self.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            directories = {self.path_of(digest).parent for digest in sources}
+            targets = {digest: self.path_of(digest) for digest in sources}
+            directories = {target.parent for target in targets.values()}
             for directory in directories:
                 directory.mkdir(exist_ok=True)
             for digest, source in sources.items():
-                _link(source, self.path_of(digest))
+                _link(source, targets[digest])
             sync_together(directories | {self.root}, descriptor)
         finally:
             os.close(descriptor)
