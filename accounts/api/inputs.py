@@ -23,10 +23,9 @@ class Input(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
-            known = set(self.fields) | self.also
             for name in data:
-                if name not in known:
-                    raise _unknown(str(name), known - {"csrfmiddlewaretoken"})
+                if name not in self.fields and name not in self.also:
+                    raise _unknown(str(name), (set(self.fields) | self.also) - {"csrfmiddlewaretoken"})
         return super().to_internal_value(data)
 
 
