@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import tarfile
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -61,6 +62,58 @@ def download_limit(payload: Path, target: Path) -> float:
     return seconds
 
 
+def uploads_limit(payloads: list[Path], targets: list[Path]) -> float:
+    """Return the seconds that upload_limit takes for several files at once: a sender and a receiver each."""
+    processes = [fork.Process(target=upload_limit, args=pair) for pair in zip(payloads, targets, strict=True)]
+    started = time.perf_counter()
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert not any(process.exitcode for process in processes), "a receiver failed; its traceback is above"
+    return time.perf_counter() - started
+
+
+def pack_limit(payload: Path, target: Path, size: int) -> float:
+    """Return the seconds that one thread needs for a tar of files of `size` bytes (a multiple of 512): it receives them,
+    hashes each, writes it to a file of its own below `target`, and syncs all at once in the end."""
+
+    def receive(connection: socket.socket) -> None:
+        target.mkdir()
+        member, header = memoryview(bytearray(size)), memoryview(bytearray(tarfile.BLOCKSIZE))
+        number = 0
+        while _fill(connection, header) and header[0]:
+            _fill(connection, member)
+            hashlib.sha256(member).digest()
+            with (target / str(number)).open("xb", buffering=0) as file:
+                file.write(member)
+            number += 1
+        while connection.recv(BUFFER):
+            pass
+        os.sync()
+        connection.sendall(b"stored")
+
+    with OtherEnd(receive) as connect, payload.open("rb") as file:
+        started = time.perf_counter()
+        with connect() as connection:
+            connection.sendfile(file)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(64)
+        seconds = time.perf_counter() - started
+    assert answer == b"stored"
+    return seconds
+
+
+def _fill(connection: socket.socket, buffer: memoryview) -> bool:
+    filled = 0
+    while filled < len(buffer):
+        count = connection.recv_into(buffer[filled:])
+        if not count:
+            return False
+        filled += count
+    return True
+
+
 def receive_into(connection: socket.socket, file: int) -> None:
     """Write what comes to an open file until the sender closes: the same loop for the limit and for LMVP."""
     buffer = memoryview(bytearray(BUFFER))
@@ -73,7 +126,7 @@ class OtherEnd:
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._process = fork.Process(target=self._run, args=(serve,), daemon=True)
+        self._process = fork.Process(target=self._run, args=(serve,))
 
     def _run(self, serve: Callable[[socket.socket], None]) -> None:
         connection, _ = self._listener.accept()

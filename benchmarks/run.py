@@ -82,8 +82,8 @@ def parse_options() -> Options:
 
 
 def need_room(parent: Path, options: Options) -> None:
-    """The payload, what server and limit keep of each round, the four at once twice over, and one target."""
-    needed = options.size * (2 * options.repeat + 5)
+    """What server and limits keep of each round, of one file and of four at once; two payloads and one target."""
+    needed = options.size * (5 * options.repeat + 3)
     free = shutil.disk_usage(parent).free
     if free < needed:
         sys.exit(f"{parent} has {free / 2**30:.1f} GiB free, the run needs {needed / 2**30:.1f}. Take --size-mib 256.")
@@ -140,18 +140,27 @@ def measure_transfers(directory: Path, server: Server, account: Account, options
 def measure_packs(directory: Path, server: Server, account: Account, options: Options) -> dict[str, Any]:
     """Small files in one request, up and down: seconds, and the server's processor seconds, of each round."""
     pack = directory / "pack.tar"
-    seconds: dict[str, list[float]] = {"up": [], "up_processor": [], "down": [], "down_processor": []}
+    names = ("up", "up_processor", "up_limit", "down", "down_processor")
+    seconds: dict[str, list[float]] = {name: [] for name in names}
 
     def measure(name: str, work: Callable[[], float]) -> None:
         before = server.cpu_seconds()
         seconds[name].append(work())
         seconds[f"{name}_processor"].append(server.cpu_seconds() - before)
 
+    def measure_limit() -> None:
+        os.sync()
+        seconds["up_limit"].append(limits.pack_limit(pack, directory / f"kept-pack-{number}", PACKED_SIZE))
+
     for number in range(options.repeat + 1):
         say(f"Round {number} of {options.repeat}: {PACKED_FILES} files of {PACKED_SIZE // 1024} KiB up and down …")
         digests = transfers.write_pack(pack, PACKED_FILES, PACKED_SIZE)
+        if number % 2:
+            measure_limit()
         os.sync()
         measure("up", partial(transfers.send_pack, server, account, pack))
+        if not number % 2:
+            measure_limit()
         version = transfers.publish_pack(account, digests)
         paths = [f"{place % 10}/{place}.bin" for place in range(PACKED_FILES)]
         measure("down", partial(transfers.fetch_pack, server, account, version, paths))
@@ -161,32 +170,37 @@ def measure_packs(directory: Path, server: Server, account: Account, options: Op
 
 
 def measure_memory(directory: Path, server: Server, account: Account, options: Options) -> dict[str, Any]:
-    """Four files up at once: what they add to the server's memory, once it is warm."""
+    """Four files up at once, beside one and four of the machine's own receivers; what they add to the server's memory."""
     for _ in range(3):
         put_four(directory, server, account, MIB)  # both workers have done it once: what stays is not for the bytes
-    say(f"Four files of {options.small_size // MIB} MiB up at once …")
-    with Memory(server) as memory:
-        seconds = put_four(directory, server, account, options.small_size)
-    return {
-        "file_mib": options.small_size // MIB,
-        "seconds": seconds,
-        "before": memory.before,
-        "peak": memory.peak,
-        "after": memory.after,
-    }
+    payload, parts = directory / "payload.bin", [directory / f"part-{index}.bin" for index in range(4)]
+    transfers.write_payload(payload, 4 * options.small_size)
+    for path in parts:
+        transfers.write_payload(path, options.small_size)
+    seconds: dict[str, list[float]] = {"four": [], "one_limit": [], "four_limit": []}
+    memories = []
+    for number in range(options.repeat):
+        say(f"Round {number + 1} of {options.repeat}: four files of {options.small_size // MIB} MiB up at once …")
+        kept = directory / f"kept-four-{number}"
+        kept.mkdir()
+        os.sync()
+        seconds["one_limit"].append(limits.upload_limit(payload, kept / "one"))
+        os.sync()
+        seconds["four_limit"].append(limits.uploads_limit(parts, [kept / path.name for path in parts]))
+        hrefs = [transfers.ask_to_upload(account, path, transfers.renew(path)) for path in parts]
+        os.sync()
+        with Memory(server) as memory:
+            seconds["four"].append(transfers.put_together(server, hrefs, parts))
+        memories.append({"before": memory.before, "peak": memory.peak, "after": memory.after})
+    return {"file_mib": options.small_size // MIB, "seconds": seconds, "memory": memories}
 
 
-def put_four(directory: Path, server: Server, account: Account, size: int) -> float:
-    """Return the seconds from the first byte of four files to the last answer."""
+def put_four(directory: Path, server: Server, account: Account, size: int) -> None:
     paths = [directory / f"part-{index}.bin" for index in range(4)]
     for path in paths:
         transfers.write_payload(path, size)
     hrefs = [transfers.ask_to_upload(account, path, transfers.renew(path)) for path in paths]
-    os.sync()
-    seconds = transfers.put_together(server, hrefs, paths)
-    for path in paths:
-        path.unlink()
-    return seconds
+    transfers.put_together(server, hrefs, paths)
 
 
 def measure_requests(directory: Path, server: Server, account: Account, options: Options) -> dict[str, Any]:
