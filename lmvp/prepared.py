@@ -116,13 +116,18 @@ class _Statement:
     """A compiled statement, in which slots stand among the parameters."""
 
     def __init__(self, compiler: Any) -> None:
-        self.sql, self.params = compiler.as_sql()
+        self.sql, params = compiler.as_sql()
+        self.slots = [param for param in params if isinstance(param, Slot)]
+        self.params = [... if isinstance(param, Slot) else param for param in params]
 
     def run(self, said: Sequence[Any], read: Callable[[Any], Any], limit: str = "") -> Any:
-        connection = connections[DEFAULT_DB_ALIAS]
-        values = [_adapted(slot.value(said), connection) if isinstance(slot, Slot) else slot for slot in self.params]
+        connection: Any = connections[DEFAULT_DB_ALIAS]
+        values = [_adapted(slot.value(said), connection) for slot in self.slots]
         with connection.cursor() as cursor:
-            cursor.execute(self.sql + limit, values)
+            by_name = getattr(connection, "execute_by_name", None)  # PostgreSQL keeps plans, and calls them by name
+            if not (by_name and by_name(cursor, self.sql + limit, self.params, values)):
+                given = iter(values)
+                cursor.execute(self.sql + limit, [next(given) if param is ... else param for param in self.params])
             return read(cursor)
 
 

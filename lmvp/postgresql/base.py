@@ -1,7 +1,8 @@
 """Django's PostgreSQL backend, holding at most DATABASE_CONNECTIONS connections per process; further threads wait.
 
 In the server's workers a connection that is given back is kept for the next request: opening one costs more than most
-requests do. Nothing here may leave state in a session (SET, session advisory locks, temporary tables).
+requests do. Nothing here may leave state in a session (SET, session advisory locks, temporary tables) but the statements
+of plans.py, and those only where no PgBouncer hands the session to others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from django.db.utils import OperationalError
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from lmvp.postgresql import plans
 from lmvp.watching import tallies
 
 PATIENCE = 30.0  # seconds until a thread without a connection gives up, and its request answers 503
@@ -44,10 +46,16 @@ class Connections:
         return self.take(params)
 
     def give_back(self, params: dict[str, Any], connection: Any) -> None:
-        if self.keeping and not connection.closed and connection.get_transaction_status() == TRANSACTION_STATUS_IDLE:
+        if self.keeping and _is_as_new(connection):
             self._idle.append((params, connection))
         else:
             connection.close()
+
+
+def _is_as_new(connection: Any) -> bool:
+    if connection.closed or connection.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+        return False
+    return not (isinstance(connection, plans.Session) and connection.is_old)
 
 
 def _lives(connection: Any) -> bool:
@@ -101,7 +109,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return params
         if settings.PGBOUNCER and not self.direct:
             return params | _through_pgbouncer()
+        params["connection_factory"] = plans.Session
         return params | {"options": f"{params.get('options', '')} {_bounds()}".strip()}
+
+    execute_by_name = staticmethod(plans.execute_by_name)
 
     def for_session(self) -> DatabaseWrapper:
         """Return another connection to the same database, whose session lasts: for advisory locks."""
