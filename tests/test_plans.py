@@ -260,6 +260,39 @@ def test_writing_looks_at_little_more_than_it_writes(there: LongHistory, what: s
     assert not whole  # by triggers either
 
 
+@pytest.fixture
+def kept_plans(postgresql: None, there: LongHistory) -> Iterator[None]:
+    """Let the session execute by name what comes again, as those of the server's workers do."""
+    session: Any = connection.connection
+    session.keeps_plans = True
+    yield
+    session.keeps_plans = False
+    session.texts.clear()
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+
+
+AGAIN = 9  # times: a plan is kept after a few, and made without the values after five more
+
+
+@pytest.mark.parametrize("what", [*READING, *WRITING])
+def test_kept_plans_read_no_table_from_its_beginning(kept_plans: None, there: LongHistory, what: str) -> None:
+    def work() -> None:
+        with transaction.atomic():
+            if what in READING:
+                assert_well(client_of(there.alice).get(READING[what](there)))
+            else:
+                status, write = WRITING[what]
+                assert_well(write(there), status)
+            transaction.set_rollback(True)
+
+    for _ in range(AGAIN):
+        work()
+    with whole_reads_counted() as whole:
+        work()
+    assert not whole
+
+
 @contextmanager
 def whole_reads_counted() -> Iterator[dict[str, int]]:
     """Give a dictionary that will tell which growing tables were read from the beginning, how far; empty on SQLite, which does not count."""

@@ -55,7 +55,7 @@ class Connections:
 def _is_as_new(connection: Any) -> bool:
     if connection.closed or connection.get_transaction_status() != TRANSACTION_STATUS_IDLE:
         return False
-    return not (isinstance(connection, plans.Session) and connection.is_old)
+    return not connection.is_old
 
 
 def _lives(connection: Any) -> bool:
@@ -105,11 +105,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
+        params["connection_factory"] = plans.Session
         if not _connections.keeping:
             return params
         if settings.PGBOUNCER and not self.direct:
             return params | _through_pgbouncer()
-        params["connection_factory"] = plans.Session
         return params | {"options": f"{params.get('options', '')} {_bounds()}".strip()}
 
     execute_by_name = staticmethod(plans.execute_by_name)
@@ -126,6 +126,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise OperationalError("every database connection of this process is in use")
         try:
             connection = held.take(conn_params) or super().get_new_connection(conn_params)
+            connection.keeps_plans = held.keeping and not settings.PGBOUNCER  # which hands sessions to others
             self.isolation_level = IsolationLevel.READ_COMMITTED
         except BaseException:
             held.gate.release()

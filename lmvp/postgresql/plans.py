@@ -18,22 +18,26 @@ WORTH = 3  # times that a process executes a statement before it is prepared
 MOST = 300  # of one session: each holds some kilobytes there
 LONGEST = 60.0  # seconds that a session, and so its plans, are used
 
-_executed: Counter[str] = Counter()
+Key = tuple[str, ...]  # a statement, and those of its parameters that never change
+
+_executed: Counter[Key] = Counter()
 
 
 class Session(extensions.connection):
-    """A connection of psycopg2 that knows which statements it has prepared."""
+    """A connection of psycopg2 that knows which statements it has prepared. `keeps_plans`: it may."""
+
+    keeps_plans = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.texts: dict[str, str] = {}  # what is sent instead of a statement
+        self.texts: dict[Key, str] = {}  # what is sent instead of a statement
         self.made = 0
         self._begun = time.monotonic()
 
     @property
     def is_old(self) -> bool:
         """Whether tables may have grown so much since its plans were made that others would be better."""
-        return time.monotonic() - self._begun > LONGEST
+        return self.keeps_plans and time.monotonic() - self._begun > LONGEST
 
 
 def execute_by_name(cursor: Any, sql: str, params: Sequence[Any], said: Sequence[Any]) -> bool:
@@ -42,24 +46,29 @@ def execute_by_name(cursor: Any, sql: str, params: Sequence[Any], said: Sequence
     False, and nothing is done, where it has no name yet, or cannot have one here.
     """
     session = cursor.connection
-    if not isinstance(session, Session):
+    if not session.keeps_plans:
         return False
-    text = session.texts.get(sql)
+    key = (sql, *map(repr, params))  # what does not change is a part of the plan
+    text = session.texts.get(key)
     if text is None:
-        if not _is_worth_it(session, sql):
+        if not _is_worth_it(session, key):
             return False
-        text = session.texts[sql] = _prepare(cursor, session, sql, params)
+        text = session.texts[key] = _prepare(cursor, session, sql, params)
     try:
         cursor.execute(text, said)
     except NotSupportedError:  # a migration gave a column another type: the next time it is prepared anew
-        session.texts.pop(sql, None)
+        session.texts.pop(key, None)
         raise
     return True
 
 
-def _is_worth_it(session: Session, sql: str) -> bool:
-    _executed[sql] += 1
-    return _executed[sql] >= WORTH and session.made < MOST
+def _is_worth_it(session: Session, key: Key) -> bool:
+    # Without its values, a plan for the first few rows takes it that some are found at once, and reads a table from its
+    # beginning where there are none.
+    if " LIMIT " in key[0]:
+        return False
+    _executed[key] += 1
+    return _executed[key] >= WORTH and session.made < MOST
 
 
 def _prepare(cursor: Any, session: Session, sql: str, params: Sequence[Any]) -> str:
