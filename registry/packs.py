@@ -58,7 +58,8 @@ class Pack:
                         continue
                     writing.append(aside.submit(self._write_all_of, some))
                     if len(writing) > AHEAD:
-                        writing.popleft().result()
+                        writing[0].result()
+                        writing.popleft()
             finally:  # of several errors, the one of the earlier member is told
                 for done in writing:
                     done.result()

@@ -128,6 +128,20 @@ def test_bytes_that_are_not_those_of_the_name(cast: Cast, model: RegisteredModel
     assert NAME in error["message"]
 
 
+def test_of_several_damaged_files_the_first_is_told(cast: Cast, model: RegisteredModel) -> None:
+    """However many are written at a time, and aside."""
+    right = [b"%d" % number for number in range(1000)]
+    names = [digest_of(content) for content in right]
+    damaged = {200, 201, 500, 999}
+    body = b"".join(
+        header(names[number], len(content)) + padded(b"x" * len(content) if number in damaged else content)
+        for number, content in enumerate(right)
+    )
+    with nothing_left_behind():
+        error = refused(send_pack(cast.bob, body + END), 400, "digest_mismatch")
+    assert error["fields"] == {"members": [names[200]]}
+
+
 def test_compressed_pack_is_told_from_other_junk(cast: Cast, model: RegisteredModel) -> None:
     assert "compress" in refused(send_pack(cast.bob, BROKEN["gzip"]), 400, "invalid_pack")["message"]
 

@@ -309,9 +309,8 @@ class OfferSerializer(serializers.Serializer[Any]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._addresses = dict[
-            str, str
-        ]()  # of an upload whose key is NOBODY: resolving each takes longer than all else
+        # Of an upload whose key is NOBODY, by the name of the route: resolving it for each takes longer than all else.
+        self._addresses = dict[str, str]()
 
     def to_representation(self, offer: Offer) -> dict[str, Any]:
         wanted, upload = offer.wanted, offer.upload

@@ -105,9 +105,8 @@ def _store_all(pack: Pack, digests: set[str]) -> bool:
     connections.release()
     pack.store(digests)
     now = timezone.now()
-    rows = [
-        Blob(pk=digest, size=pack.sizes[digest], used_at=now) for digest in sorted(digests)
-    ]  # as others: no crosswise wait
+    # In order: two packs do not wait for each other crosswise.
+    rows = [Blob(pk=digest, size=pack.sizes[digest], used_at=now) for digest in sorted(digests)]
     with suppress(IntegrityError), transaction.atomic():
         insert(*rows)
         if all_exist(digests):
