@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from tests.servers import Server, empty_database, running_server
+from tests.servers import Server, empty_database, running_server, wait_until
 
 REQUESTS = 20
 
@@ -53,5 +53,6 @@ def test_connections_that_the_database_ended_are_replaced(server: Server) -> Non
     assert server.status("/readyz") == 200
     before = backends(server)
     ask(server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity")
+    wait_until(lambda: not backends(server) & before)
     assert [server.status("/readyz") for _ in range(3)] == [200] * 3
     assert not backends(server) & before
