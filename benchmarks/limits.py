@@ -34,13 +34,7 @@ def upload_limit(payload: Path, target: Path) -> float:
             os.fsync(file.fileno())
         connection.sendall(digest.digest())
 
-    with OtherEnd(receive) as connect, payload.open("rb") as file:
-        started = time.perf_counter()
-        with connect() as connection:
-            connection.sendfile(file)
-            connection.shutdown(socket.SHUT_WR)
-            answer = connection.recv(64)
-        seconds = time.perf_counter() - started
+    seconds, answer = _send_to(receive, payload)
     with payload.open("rb") as file:
         assert answer == hashlib.file_digest(file, "sha256").digest(), "the limit's own receiver lost bytes"
     return seconds
@@ -93,15 +87,20 @@ def pack_limit(payload: Path, target: Path, size: int) -> float:
         os.sync()
         connection.sendall(b"stored")
 
+    seconds, answer = _send_to(receive, payload)
+    assert answer == b"stored"
+    return seconds
+
+
+def _send_to(receive: Callable[[socket.socket], None], payload: Path) -> tuple[float, bytes]:
+    """Send a file to another process by sendfile; return the seconds from connecting to its answer, and that."""
     with OtherEnd(receive) as connect, payload.open("rb") as file:
         started = time.perf_counter()
         with connect() as connection:
             connection.sendfile(file)
             connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(64)
-        seconds = time.perf_counter() - started
-    assert answer == b"stored"
-    return seconds
+        return time.perf_counter() - started, answer
 
 
 def _fill(connection: socket.socket, buffer: memoryview) -> bool:

@@ -39,7 +39,7 @@ def kept() -> list[str]:
 def test_what_comes_again_and_again_is_executed_by_name_and_finds_the_same(cast: Cast, model, plans: Any) -> None:
     def build(name: str, now: datetime) -> QuerySet[RegisteredModel]:
         rows = RegisteredModel.objects.filter(name=name, created_at__lte=now, trashed_at=None)
-        return rows.exclude(description="100% */ of it").select_related("project")
+        return rows.exclude(description="100% */ of /* it").select_related("project")
 
     ask, now = prepared(build), timezone.now()
     for name in HOSTILE * 2:
@@ -47,7 +47,7 @@ def test_what_comes_again_and_again_is_executed_by_name_and_finds_the_same(cast:
     [statement] = [one for one in kept() if "registry_registeredmodel" in one]
     assert "$1" in statement
     assert "$2" in statement
-    assert "100% */ of it" in statement, "what never changes stands there itself"
+    assert "100% */ of /* it" in statement, "what never changes stands there itself"
 
 
 def test_updates_are_executed_by_name_and_pages_are_planned_for_their_values(cast: Cast, model, plans: Any) -> None:

@@ -81,5 +81,5 @@ def _prepare(cursor: Any, session: Session, sql: str, params: Sequence[Any]) -> 
     statement = cursor.cursor.mogrify(sql, written).decode()
     cursor.execute(f"PREPARE {name} AS {statement.replace('%', '%%')}", [])
     values = ", ".join(["%s"] * sum(param is ... for param in params))
-    comment = statement.replace("%", "%%").replace("*/", "* /")
+    comment = statement.replace("%", "%%").replace("*/", "* /").replace("/*", "/ *")  # comments may hold comments
     return f"/* {comment} */ EXECUTE {name}" + (f" ({values})" if values else "")
