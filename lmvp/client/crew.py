@@ -43,6 +43,12 @@ class Crew:
         if self._stopped.wait(seconds):
             raise Stopped
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left to do."""
+        with self._changed:
+            return not self._left
+
     def submit(self, task: Callable[..., object], *arguments: Any) -> None:
         """Have a thread do the task."""
         with self._changed:

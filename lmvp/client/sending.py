@@ -172,6 +172,8 @@ class _Shipment:
         *full, self._small = list(packs_of([*self._small, *small])) or [[]]
         for pack in full:
             self.senders.submit(self._send_together, pack)
+        if self.senders.idle:  # a line that waits is worse than a pack that is not full
+            self.close()
 
     def _uploads(self, batch: Sequence[LocalFile]) -> list[Upload | None]:
         asked = [{"size": file.size, "sha256": file.sha256} for file in batch]
