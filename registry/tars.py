@@ -6,6 +6,7 @@ pax records) is refused instead of being followed. Format: POSIX.1-2017, pax, â€
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,13 @@ PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE)
 MOST_PAX_BYTES = 64 * 1024
 GZIP = b"\x1f\x8b"
+# As nearly all are: name, mode and owners, size, time, checksum, type, what is not looked at, devices, no prefix of the name.
+USUAL = re.compile(
+    rb"([0-9a-f]{64})\0.{35}(?:[0-7]{7}[\0 ]){3}([0-7]{11})[\0 ][0-7]{11}[\0 ]([0-7]{6})\0 [0\0].{172}"
+    rb"(?:[0-7]{7}[\0 ]|\0{8}){2}\0",
+    re.DOTALL,
+)
+CHECKSUM, SPACES = slice(148, 156), sum(b" " * 8)  # it counts itself as so many spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +106,24 @@ class _Stream:
 
 
 def _header(block: bytes) -> TarInfo:
+    if usual := _usual_header(block):
+        return usual
     try:
         return TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.HeaderError, ValueError):
         if block.startswith(GZIP):
             raise _invalid("is compressed: send the tar as it is") from None
         raise _invalid("is no tar, or is damaged: a header is none") from None
+
+
+def _usual_header(block: bytes) -> TarInfo | None:
+    """Return the header of a plain file named by its digest, in a tenth of the time; None for others and damaged ones."""
+    found = USUAL.match(block)
+    if not found or int(found[3], 8) != sum(block) - sum(block[CHECKSUM]) + SPACES:
+        return None
+    header = TarInfo(found[1].decode())
+    header.size = int(found[2], 8)
+    return header
 
 
 def _check(header: TarInfo, seen: set[str], bounds: Bounds) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import tarfile
 import unicodedata
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lmvp.client.cache import Cache
 from lmvp.client.credentials import CredentialFile
 from lmvp.client.errors import LocalFileError, UnknownFormat, ValidationFailed
 from lmvp.client.outgoing import Body
+from lmvp.client.packs import PackBody
 from lmvp.client.versions import History, LocalModel, Version
 
 ANSWER = {
@@ -311,3 +313,16 @@ def test_a_draft_that_cannot_be_removed_does_not_hide_the_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(LocalFileError, match="Cannot write"), files.replacing(tmp_path / "file" / "weights"):
         pass
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 70_000])
+def test_a_pack_is_the_tar_that_tarfile_writes(tmp_path, size):
+    content = os.urandom(size)
+    (tmp_path / "a.bin").write_bytes(content)
+    file = files.hashed("a.bin", tmp_path / "a.bin", lambda _: None)
+    body = PackBody([file], lambda _: None)
+    member = tarfile.TarInfo(file.sha256)
+    member.size = size
+    expected = member.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-size % 512) + bytes(1024)
+    assert b"".join(body) == expected
+    assert body.len == len(expected)

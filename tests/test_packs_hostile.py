@@ -14,6 +14,7 @@ import pytest
 from django.core.exceptions import ObjectDoesNotExist
 
 from accounts.services.access_tokens import create_access_token
+from registry import tars
 from registry.errors import Invalid, TooLarge
 from registry.models import Blob, RegisteredModel, Upload
 from registry.services import packs
@@ -119,6 +120,28 @@ def test_it_is_the_same_however_it_is_cut_into_pieces(cast: Cast, model: Registe
     pieces = (body[start : start + step] for start in range(0, len(body), step))
     with nothing_left_behind(), pytest.raises(Invalid):
         packs.receive_pack(actor=cast.bob, model=model, chunks=pieces)
+
+
+@pytest.mark.parametrize("value", [0, 32, 47, 48, 55, 56, 97, 255])
+@pytest.mark.parametrize("told", [True, False], ids=["and its checksum", "alone"])
+def test_whatever_byte_of_a_header_changes_is_read_as_tarfile_reads_it(value: int, told: bool) -> None:
+    for place in range(BLOCK):
+        block = bytearray(header(NAME, 812))
+        block[place] = value
+        if told and not 148 <= place < 156:
+            block[148:156] = b"%06o\0 " % (sum(block) - sum(block[148:156]) + 8 * 32)
+        assert _read(tars._usual_header(bytes(block)) or _tarfiles(bytes(block))) == _read(_tarfiles(bytes(block)))
+
+
+def _tarfiles(block: bytes) -> tarfile.TarInfo | None:
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")  # type: ignore[arg-type]
+    except (tarfile.HeaderError, ValueError):
+        return None
+
+
+def _read(header: tarfile.TarInfo | None) -> tuple[str, int, bool] | None:
+    return (header.name, header.size, header.isreg()) if header else None
 
 
 def test_bytes_that_are_not_those_of_the_name(cast: Cast, model: RegisteredModel) -> None:
