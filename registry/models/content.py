@@ -38,14 +38,10 @@ class BlobQuerySet(models.QuerySet["Blob"]):
     def _readable(self, actor: Actor, digests: Sequence[str]) -> set[str]:
         # In steps, because one query with several EXISTS is planned badly by both databases. Some hundred at a time.
         readable = {digest for (digest,) in _occurring(list(digests), actor.pk, bound_to(actor))} if digests else set()
-        if actor.is_authenticated and len(readable) < len(digests):
-            brought = Upload.objects.stored_by(actor).filter(sha256__in=set(digests) - readable)
-            readable |= set(brought.values_list("sha256", flat=True))
-        if len(readable) < len(digests):
-            kept = Blob.objects.filter(
-                pk__in=set(digests) - readable, artifacts__project__in=Project.objects.visible_to(actor)
-            )
-            readable |= set(kept.values_list("pk", flat=True).distinct())
+        if actor.is_authenticated and (left := list(set(digests) - readable)):
+            readable |= {digest for (digest,) in _brought(left, actor.pk, bound_to(actor), timezone.now())}
+        if left := list(set(digests) - readable):
+            readable |= {digest for (digest,) in _in_artifacts(left, actor.pk, bound_to(actor))}
         return readable
 
 
@@ -60,6 +56,19 @@ def _occurring(digests: list[str], user: int | None, bound: str | None) -> model
     seen = Project.objects.seen_by(user, bound)
     occurs = Occurrence.objects.filter(digest__in=digests, model__trashed_at=None, model__project__in=seen)
     return occurs.values_list("digest").distinct()
+
+
+@prepared
+def _brought(digests: list[str], user: int, bound: str | None, now: datetime) -> models.QuerySet[Any, tuple[str]]:
+    """Those of the digests whose bytes the user's own uploads brought."""
+    return Upload.objects.brought_by(user, bound, now).filter(sha256__in=digests).values_list("sha256")
+
+
+@prepared
+def _in_artifacts(digests: list[str], user: int | None, bound: str | None) -> models.QuerySet[Any, tuple[str]]:
+    """Those of the digests that stand in an artifact which the user may see."""
+    seen = Project.objects.seen_by(user, bound)
+    return Blob.objects.filter(pk__in=digests, artifacts__project__in=seen).values_list("pk").distinct()
 
 
 class Blob(models.Model):
@@ -205,9 +214,12 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 
     def stored_by(self, actor: Actor) -> UploadQuerySet:
         """The actor's own uploads whose bytes have arrived and that have not expired; a bound token sees its project's."""
-        uploads = self.open().filter(actor=actor.pk, stored_at__isnull=False)
-        token = getattr(actor, "access_token", None)
-        return uploads.filter(project__name=token.project_id) if token and token.project_id else uploads
+        return self.brought_by(actor.pk, bound_to(actor), timezone.now())
+
+    def brought_by(self, user: int | None, bound: str | None, now: datetime) -> UploadQuerySet:
+        """The same of the user of this id; of the project named `bound` alone, if there is one."""
+        uploads = self.open(now).filter(actor=user, stored_at__isnull=False)
+        return uploads if bound is None else uploads.filter(project__name=bound)
 
 
 def upload_deadline() -> datetime:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from lmvp.inserting import insert
+from lmvp.prepared import prepared
 from registry import connections
 from registry.errors import TooLarge
 from registry.models import RegisteredModel, Upload
@@ -55,7 +58,8 @@ def _refuse_too_large(size: int) -> None:
 
 def _note(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> None:
     """Let the files be the actor's uploads: those that were announced and not begun, and new ones for the others."""
-    now, fulfilled = timezone.now(), _announced(actor, model, sizes)
+    now = timezone.now()
+    fulfilled = _announced(actor, model, sizes, now)
     pks = list(fulfilled.values())
     for start in range(0, len(pks), blobs.BATCH):
         rows = Upload.objects.filter(pk__in=pks[start : start + blobs.BATCH])
@@ -66,11 +70,17 @@ def _note(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> None
     insert(*(Upload(**about, **times, size=size, offset=size, sha256=digest) for digest, size in rest))
 
 
-def _announced(actor: User, model: RegisteredModel, sizes: Mapping[str, int]) -> dict[str, UUID]:
+def _announced(actor: User, model: RegisteredModel, sizes: Mapping[str, int], now: datetime) -> dict[str, UUID]:
     """Return the uploads that wait for exactly these files, by digest. Locked: nobody cancels them now."""
     digests, found = sorted(sizes), dict[str, UUID]()
-    waiting = Upload.objects.open().filter(actor=actor, model=model, stored_at=None, offset=0, leased_until=None)
     for start in range(0, len(digests), blobs.BATCH):
-        rows = waiting.filter(sha256__in=digests[start : start + blobs.BATCH]).order_by("pk").select_for_update()
-        found |= {digest: pk for pk, digest, size in rows.values_list("pk", "sha256", "size") if size == sizes[digest]}
+        rows = _waiting(digests[start : start + blobs.BATCH], actor.pk, model.pk, now)
+        found |= {digest: pk for pk, digest, size in rows if size == sizes[digest]}
     return found
+
+
+@prepared
+def _waiting(digests: list[str], actor: int, model: int, now: datetime) -> QuerySet[Any, tuple[UUID, str, int]]:
+    waiting = Upload.objects.open(now).filter(actor=actor, model=model, stored_at=None, offset=0, leased_until=None)
+    held = waiting.filter(sha256__in=digests).order_by("pk").select_for_update()
+    return held.values_list("pk", "sha256", "size")
