@@ -31,6 +31,7 @@ SMALL = 2**20  # bytes of a file that is held in memory, and written aside
 TOGETHER, MOST_TOGETHER = 2**20, 64  # bytes, or files, that one thread is given at a time
 WRITERS, AHEAD = 2, 4  # threads, and how many times that waits for them: some 8 MiB a pack
 WORTH_BEGINNING = 16 * 1024  # bytes of a file that the disk is told to begin with while others still come
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class Pack:
@@ -71,7 +72,7 @@ class Pack:
     def _write(self, member: Member) -> None:
         hasher = hashlib.sha256()
         with full_disk_said_clearly():
-            descriptor = os.open(self.path_of(member.digest), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+            descriptor = os.open(member.digest, NEW, dir_fd=self._descriptor)
             try:
                 os.fchmod(descriptor, 0o444)  # whatever the umask
                 for piece in member.pieces:

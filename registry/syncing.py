@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 
-def sync_together(paths: Iterable[Path], descriptor: int) -> None:
+def sync_together(paths: Iterable[str | Path], descriptor: int) -> None:
     """Return when these files or directories would survive a pulled plug; OSError when one could not be written.
 
     `descriptor` is of a directory on their file system, opened before they were written: errors since then are told.
@@ -34,7 +34,7 @@ def _syncfs() -> Any:
     return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 
 
-def _sync(path: Path) -> None:
+def _sync(path: str | Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -40,13 +40,16 @@ class Disk:
         self.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            targets = {digest: self.path_of(digest) for digest in sources}
-            directories = {target.parent for target in targets.values()}
-            for directory in directories:
-                directory.mkdir(exist_ok=True)
+            root, directories = str(self.root), {str(self.root)}
             for digest, source in sources.items():
-                _link(source, targets[digest])
-            sync_together(directories | {self.root}, descriptor)
+                target = f"{root}/{key_of(digest)}"
+                directories.add(os.path.dirname(target))
+                try:
+                    _link(source, target)
+                except FileNotFoundError:
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                    _link(source, target)
+            sync_together(directories, descriptor)
         finally:
             os.close(descriptor)
         sync_directory(self.root.parent)
@@ -92,7 +95,7 @@ class Disk:
             probe.flush()
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: Path, target: str | Path) -> None:
     """Let the target be the source's bytes, at once; the source stays, unless the file system knows no hard links."""
     try:
         os.link(source, target)
