@@ -72,8 +72,7 @@ def download(server: Server, account: Account, path: str, target: Path, digest: 
         target.open("r+b", buffering=0) as file,
     ):
         connection.sendall(request)
-        head, _, first = _head(connection)
-        file.write(first)
+        head = _head(connection)
         receive_into(connection, file.fileno())
     seconds = time.perf_counter() - started
     assert head.split(b"\r\n", 1)[0].split()[1] == b"200", head
@@ -96,14 +95,14 @@ def put_together(server: Server, hrefs: list[str], paths: list[Path]) -> float:
     return seconds
 
 
-def _head(connection: socket.socket) -> tuple[bytes, bytes, bytes]:
-    """Read up to the end of the response's headers; what came after them belongs to the body."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        chunk = connection.recv(65536)
-        assert chunk, f"the server closed the connection after {received!r}"
-        received += chunk
-    return received.partition(b"\r\n\r\n")
+def _head(connection: socket.socket) -> bytes:
+    """Read the response's headers and not a byte of its body, which is then written in whole pages, as the limit's is."""
+    received = bytearray()
+    while not received.endswith(b"\r\n\r\n"):
+        byte = connection.recv(1)
+        assert byte, f"the server closed the connection after {received!r}"
+        received += byte
+    return bytes(received)
 
 
 def publish(account: Account, path: str, digest: str) -> dict[str, Any]:
