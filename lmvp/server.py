@@ -15,6 +15,7 @@ import socket
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ from lmvp.watching import sharing
 
 logger = logging.getLogger("lmvp.server")
 MIGRATION_LOCK = 0x6C6D7670  # "lmvp", in PostgreSQL's one namespace of advisory locks
+PAUSE = 0.1  # seconds between two questions whether it is free
 BACKLOG = 2048
 M_ARENA_MAX = -8  # malloc.h of glibc
 
@@ -115,8 +117,12 @@ def _is_pending() -> bool:
 @contextmanager
 def _migration_lock() -> Iterator[None]:
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        # Asked for again and again: a statement that waits for it would hold a snapshot, for whose end an index that is
+        # built without a lock waits, and so both for each other.
+        if not _is_migrator():
+            logger.info("Waiting for another process that migrates the database")
+            while not _is_migrator():
+                time.sleep(PAUSE)
         try:
             yield
         finally:
@@ -125,6 +131,13 @@ def _migration_lock() -> Iterator[None]:
         with open(settings.LMVP_DATA_DIR / "migrate.lock", "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _is_migrator() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATION_LOCK])
+        taken: bool = cursor.fetchone()[0]
+    return taken
 
 
 def _why_no_database(error: OperationalError) -> str:

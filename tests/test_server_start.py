@@ -6,8 +6,10 @@ import stat
 import subprocess
 import sys
 
+import psycopg2
 import pytest
 
+from lmvp.server import MIGRATION_LOCK
 from tests import servers
 from tests.servers import DEADLINE, ROOT, empty_database, running_server, start_server, wait_until
 
@@ -94,6 +96,25 @@ def test_two_first_starts_at_once_migrate_one_after_the_other(tmp_path, database
     finally:
         for server in both:
             server.kill()
+
+
+def test_a_start_that_waits_for_another_holds_up_no_index_that_is_built(postgresql, tmp_path, database):
+    """As the other one does while it migrates: both waited for each other, and PostgreSQL ended one."""
+    admin = psycopg2.connect(database["DATABASE_URL"], password=database["DB_PASSWORD"] or None)
+    admin.autocommit = True
+    server = start_server(tmp_path, **database)
+    try:
+        with admin.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+            wait_until(lambda: "Waiting for another process" in server.output())
+            cursor.execute("SET statement_timeout = '10s'")
+            cursor.execute("CREATE TABLE grown (id int)")
+            cursor.execute("CREATE INDEX CONCURRENTLY found ON grown (id)")
+        admin.close()
+        server.wait_until_ready()
+    finally:
+        admin.close()
+        server.kill()
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
