@@ -67,6 +67,38 @@ def test_newer_migrations_stop_no_writer_of_what_grows(postgresql: None) -> None
     assert watch.faults == []
 
 
+# --- Those that are no single transaction
+
+
+class BrokeOff(Exception):
+    pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_that_broke_off_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = MigrationLoader(None).graph
+    piecemeal = [key for key in sorted(graph.nodes) if not graph.nodes[key].atomic and key[0] in FROZEN]
+    assert piecemeal
+    MigrationExecutor(connection).migrate([node.key for node in graph.node_map[piecemeal[0]].parents])
+    for key in piecemeal:
+        for place in range(len(graph.nodes[key].operations)):
+            with monkeypatch.context() as broken:
+                broken.setattr(type(graph.nodes[key]), "operations", _until(graph.nodes[key], place))
+                with pytest.raises(BrokeOff):
+                    MigrationExecutor(connection).migrate([key])
+        MigrationExecutor(connection).migrate([key])
+    MigrationExecutor(connection).migrate(graph.leaf_nodes())
+
+
+def _until(migration: migrations.Migration, last: int) -> list[Any]:
+    """Return the operations up to one of them, and then one that breaks."""
+
+    def break_off(apps: Any, schema_editor: Any) -> None:
+        raise BrokeOff
+
+    return [*migration.operations[: last + 1], migrations.RunPython(break_off)]
+
+
 # --- What the rules refuse, and what they let pass
 
 

@@ -1,7 +1,7 @@
 """What migrations do to tables that grow, while others go on writing to them. Knows no table.
 
 For migrations with `atomic = False`: no operation holds a lock into the next one, and one that broke off can be run again.
-On SQLite, which has one writer anyway, each is Django's own.
+On SQLite, which has one writer anyway, each does what Django's own does, and again where it broke off.
 """
 
 from __future__ import annotations
@@ -11,6 +11,17 @@ from typing import Any
 from django.contrib.postgres.operations import NotInTransactionMixin
 from django.db import migrations, transaction
 from django.db.models import BaseConstraint, CheckConstraint, Index
+
+
+class AddFieldOnce(migrations.AddField):
+    """Add a field, unless a run that broke off has added it."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        connection, model = schema_editor.connection, to_state.apps.get_model(app_label, self.model_name)
+        with connection.cursor() as cursor:
+            there = connection.introspection.get_table_description(cursor, model._meta.db_table)
+        if model._meta.get_field(self.name).column not in {column.name for column in there}:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 class _WithoutLock(NotInTransactionMixin):
@@ -26,44 +37,33 @@ class _WithoutLock(NotInTransactionMixin):
         return True
 
     def add(self, app_label: str, schema_editor: Any, state: Any, index: Index) -> None:
-        name = schema_editor.quote_name(index.name)
-        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # what broke off left one that is not valid
-        schema_editor.add_index(state.apps.get_model(app_label, self.model_name), index, concurrently=True)
+        self.remove(schema_editor, index)  # one of a run that broke off, not valid on PostgreSQL
+        concurrently = {"concurrently": True} if self.does_it_so(schema_editor) else {}
+        schema_editor.add_index(state.apps.get_model(app_label, self.model_name), index, **concurrently)
 
-    def remove(self, app_label: str, schema_editor: Any, state: Any, index: Index) -> None:
-        schema_editor.remove_index(state.apps.get_model(app_label, self.model_name), index, concurrently=True)
+    def remove(self, schema_editor: Any, index: Index) -> None:
+        how = "CONCURRENTLY IF EXISTS" if self.does_it_so(schema_editor) else "IF EXISTS"
+        schema_editor.execute(f"DROP INDEX {how} {schema_editor.quote_name(index.name)}")
 
 
 class AddIndexWithoutLock(_WithoutLock, migrations.AddIndex):
     """Add an index that is built while others write."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        if self.does_it_so(schema_editor):
-            self.add(app_label, schema_editor, to_state, self.index)
-        else:
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        self.add(app_label, schema_editor, to_state, self.index)
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        if self.does_it_so(schema_editor):
-            self.remove(app_label, schema_editor, from_state, self.index)
-        else:
-            super().database_backwards(app_label, schema_editor, from_state, to_state)
+        self.remove(schema_editor, self.index)
 
 
 class RemoveIndexWithoutLock(_WithoutLock, migrations.RemoveIndex):
     """Remove an index; nobody waits behind this operation while it waits for those who use the table."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        if self.does_it_so(schema_editor):
-            self.remove(app_label, schema_editor, from_state, self._index_in(app_label, from_state))
-        else:
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        self.remove(schema_editor, self._index_in(app_label, from_state))
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        if self.does_it_so(schema_editor):
-            self.add(app_label, schema_editor, to_state, self._index_in(app_label, to_state))
-        else:
-            super().database_backwards(app_label, schema_editor, from_state, to_state)
+        self.add(app_label, schema_editor, to_state, self._index_in(app_label, to_state))
 
     def _index_in(self, app_label: str, state: Any) -> Index:
         index: Index = state.models[app_label, self.model_name_lower].get_index_by_name(self.name)

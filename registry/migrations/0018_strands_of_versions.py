@@ -1,26 +1,11 @@
 """Name the strand that each version continues (registry.models.strands), without holding a table while it is worked out."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models, transaction
 from django.db.models import Q
 
+from lmvp.postgresql.operations import AddFieldOnce, AddIndexWithoutLock
+
 CHUNK = 1000
-
-
-class AddIndexWithoutLock(AddIndexConcurrently):
-    """Concurrently on PostgreSQL; SQLite knows no such thing, and has one writer anyway."""
-
-    def database_forwards(self, app_label, schema_editor, from_state, to_state):
-        adding = self._adding(schema_editor)
-        adding.database_forwards(self, app_label, schema_editor, from_state, to_state)
-
-    def database_backwards(self, app_label, schema_editor, from_state, to_state):
-        adding = self._adding(schema_editor)
-        adding.database_backwards(self, app_label, schema_editor, from_state, to_state)
-
-    def _adding(self, schema_editor):
-        concurrently = schema_editor.connection.vendor == "postgresql"
-        return AddIndexConcurrently if concurrently else migrations.AddIndex
 
 
 def name_strands(apps, schema_editor):
@@ -53,7 +38,7 @@ class Migration(migrations.Migration):
     dependencies = [("registry", "0017_events_of_a_subject")]
 
     operations = [
-        migrations.AddField(
+        AddFieldOnce(
             model_name="versionparent",
             name="strand",
             field=models.BigIntegerField(
