@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from accounts.errors import Conflict, Forbidden, Invalid, Refusal, TooLarge
 
 __all__ = [
+    "OUT_OF_ORDER",
     "Busy",
     "Conflict",
     "Forbidden",
@@ -20,6 +21,7 @@ __all__ = [
     "said_full",
 ]
 
+OUT_OF_ORDER = (OperationalError, InterfaceError)  # the database; the second where its connection has ended already
 DISK_FULL = "53100"  # PostgreSQL's SQLSTATE disk_full
 
 
@@ -53,7 +55,7 @@ class StorageFull(Refusal):
     status = 507
 
 
-def said_full(error: OperationalError) -> StorageFull | None:
+def said_full(error: Exception) -> StorageFull | None:
     """Return what is said when the disk of the database is full; None where it failed for another reason."""
     if getattr(error.__cause__, "pgcode", None) != DISK_FULL and "disk is full" not in str(
         error

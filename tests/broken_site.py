@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -32,6 +32,7 @@ REFUSALS = {
     "busy": Busy("some_busy", "Somebody else is at it."),
     "full": StorageFull("storage_full", "No space."),
     "away": OperationalError("server closed the connection"),
+    "closed": InterfaceError("connection already closed"),
     "disk": OperationalError("database or disk is full"),
 }
 urlpatterns = [

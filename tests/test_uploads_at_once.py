@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.storage import storages
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from registry import partials, storage
@@ -255,6 +255,27 @@ def test_the_lease_is_kept_while_a_slow_store_takes_the_bytes(slow: SlowStore) -
     assert seen == [True]
     row = Upload.objects.get()
     assert (bool(row.stored_at), row.leased_until) == (True, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_loses_the_database_in_the_end_lets_the_next_sender_in(
+    postgresql: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(**_: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    cast = make_cast()
+    (offer,) = announce(actor=cast.bob, model=cast.model(), files=[Wanted(len(CONTENT), SHA256)])
+    assert offer.upload
+    with monkeypatch.context() as broken:
+        broken.setattr("registry.services.blobs.keep", ended)
+        with pytest.raises(OperationalError):
+            resuming.append(upload=offer.upload, offset=0, chunks=[CONTENT])
+    row = Upload.objects.get()
+    assert (row.offset, row.leased_until) == (len(CONTENT), None)
+    resuming.append(upload=row, offset=row.offset, chunks=[])
+    assert Blob.objects.get().pk == SHA256
 
 
 @pytest.mark.django_db(transaction=True)

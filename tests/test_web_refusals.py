@@ -160,6 +160,7 @@ def test_too_many_tries_say_when_the_next_can_succeed(broken: Client) -> None:
     [
         ("/broken/page/", 500, "server_error"),
         ("/broken/away/", 503, "database_busy"),
+        ("/broken/closed/", 503, "database_busy"),
         ("/broken/disk/", 507, "storage_full"),
     ],
 )

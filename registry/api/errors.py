@@ -13,7 +13,6 @@ from django.core.exceptions import (
     TooManyFilesSent,
     ValidationError,
 )
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -21,7 +20,7 @@ from rest_framework.views import set_rollback
 
 from accounts.context import current
 from accounts.errors import Forbidden, Refusal, Throttled
-from registry.errors import said_full
+from registry.errors import OUT_OF_ORDER, said_full
 from registry.models import Artifact, Ref, RegisteredModel, RetentionRule, Tree, Version
 from registry.services import blobs
 from registry.storage import Lost, Unavailable
@@ -40,14 +39,8 @@ HIDDEN = {
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer what a view raised; None (a real 500) for what nobody foresaw."""
-    if isinstance(error, OperationalError) and (full := said_full(error)):
-        return _refusal(full)
-    if isinstance(error, OperationalError) and "statement timeout" in str(error):
-        return _answer(503, "database_timeout", TOO_LONG, {"Retry-After": "10"})
-    if isinstance(error, OperationalError):  # first: to ask who is there would ask the database again
-        return _answer(
-            503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"}
-        )
+    if isinstance(error, OUT_OF_ORDER):  # first: to ask who is there would ask the database again
+        return _out_of_order(error)
     if isinstance(error, Lost):
         error = blobs.said_damaged()
     set_rollback()
@@ -70,6 +63,14 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             400, "too_many_files", "A form holds 1,000 files at most. Send more by uploads/, and publish them."
         )
     return _framework(error)
+
+
+def _out_of_order(error: Exception) -> Response:
+    if full := said_full(error):
+        return _refusal(full)
+    if "statement timeout" in str(error):
+        return _answer(503, "database_timeout", TOO_LONG, {"Retry-After": "10"})
+    return _answer(503, "database_busy", "The database is busy or away. Try again in a moment.", {"Retry-After": "1"})
 
 
 def _refusal(error: Refusal) -> Response:

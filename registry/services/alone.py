@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from registry.errors import Conflict
 
@@ -42,7 +42,7 @@ def _advisory_lock(work: str) -> Iterator[None]:
             yield
         finally:
             # Said, not left to the end of the session: the server notices that a moment later, and the next run is here now.
-            with suppress(DatabaseError):
+            with suppress(Error):
                 _asked(own, "pg_advisory_unlock", work)
     finally:
         own.close()

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models import Q
 from django.utils import timezone
 
@@ -65,7 +65,8 @@ class Lease:
         except (Conflict, Gone):
             raise  # it is another's by now, or nobody's
         except BaseException:
-            with suppress(Conflict, Gone, DatabaseError):  # then it runs out
+            with suppress(Conflict, Gone, Error):  # then it runs out
+                connections.release()  # it may be what failed
                 self.end()
             raise
 
@@ -84,7 +85,7 @@ class Lease:
     def _renew_until(self, ended: threading.Event) -> None:
         pause = max(LEAST_PAUSE, settings.UPLOAD_LEASE.total_seconds() / 4)
         while not ended.wait(pause):
-            with suppress(DatabaseError):  # the next time; and whoever comes back is told
+            with suppress(Error):  # the next time; and whoever comes back is told
                 if not self._moved(_deadline()):
                     return
 

@@ -11,7 +11,6 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, PermissionDenied, ValidationError
-from django.db import OperationalError
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -19,6 +18,7 @@ from django.views.decorators.gzip import gzip_page
 
 from accounts.errors import Forbidden, Refusal
 from accounts.web.forms import show_refusal
+from registry.errors import OUT_OF_ORDER
 from registry.storage import Lost
 from registry.web.places import Moved, Place
 from registry.web.refusals import error_page, kept_out, not_by_this_method, not_here, refused
@@ -56,7 +56,7 @@ def page(view: View) -> View:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             return kept_out(request, error)
-        except (Refusal, ValidationError, MultipleObjectsReturned, Lost, OperationalError) as error:
+        except (Refusal, ValidationError, MultipleObjectsReturned, Lost, *OUT_OF_ORDER) as error:
             return refused(request, error)
         response.setdefault(
             "Cache-Control", "private, no-cache"

@@ -13,7 +13,6 @@ from django.core.exceptions import (
     TooManyFilesSent,
     ValidationError,
 )
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -21,7 +20,7 @@ from django.urls import is_valid_path
 
 from accounts import context
 from accounts.errors import Forbidden, Refusal, Throttled
-from registry.errors import said_full
+from registry.errors import OUT_OF_ORDER, said_full
 from registry.models import Artifact, Invitation, Membership, Ref, RegisteredModel, RetentionRule, Role, Tree, Version
 from registry.permissions import Action, RoleTooLow, can
 from registry.services import blobs
@@ -108,7 +107,7 @@ def refused(request: HttpRequest, error: Exception) -> HttpResponse:
     """Answer what was asked for and cannot be done."""
     if isinstance(error, Lost):
         error = blobs.said_damaged()
-    if isinstance(error, OperationalError):
+    if isinstance(error, OUT_OF_ORDER):
         return _out_of_order(error)
     if isinstance(error, MultipleObjectsReturned):
         said = "This begins several digests. Give more of its digits."
@@ -139,7 +138,7 @@ def _page_above(path: str) -> str:
     return path
 
 
-def _out_of_order(error: OperationalError) -> HttpResponse:
+def _out_of_order(error: Exception) -> HttpResponse:
     if full := said_full(error):
         return failure_page(full.status, full.message, code=full.code)
     stopped = "statement timeout" in str(error)
