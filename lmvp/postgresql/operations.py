@@ -1,7 +1,7 @@
 """What migrations do to tables that grow, while others go on writing to them. Knows no table.
 
 For migrations with `atomic = False`: no operation holds a lock into the next one, and one that broke off can be run again.
-On SQLite, which has one writer anyway, each does what Django's own does, and again where it broke off.
+On SQLite, which has one writer anyway, each does what Django's own does, and can be done again.
 """
 
 from __future__ import annotations
