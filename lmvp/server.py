@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import gc
 import logging
 import os
@@ -15,9 +14,7 @@ import socket
 import sqlite3
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +29,10 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from lmvp import migrating
 from lmvp.watching import sharing
 
 logger = logging.getLogger("lmvp.server")
-MIGRATION_LOCK = 0x6C6D7670  # "lmvp", in PostgreSQL's one namespace of advisory locks
-PAUSE = 0.1  # seconds between two questions whether it is free
 BACKLOG = 2048
 M_ARENA_MAX = -8  # malloc.h of glibc
 
@@ -94,7 +90,7 @@ def migrate() -> None:
     try:
         if not _is_pending():
             return
-        with _migration_lock():
+        with migrating.alone():
             if _is_pending():  # another process may have done it while this one waited
                 logger.info("Migrating the database")
                 call_command("migrate", verbosity=0, interactive=False)
@@ -112,32 +108,6 @@ def _is_pending() -> bool:
     cache = settings.CACHES["default"]
     in_table = cache["BACKEND"].endswith("DatabaseCache")
     return in_table and cache["LOCATION"] not in connection.introspection.table_names()
-
-
-@contextmanager
-def _migration_lock() -> Iterator[None]:
-    if connection.vendor == "postgresql":
-        # Asked for again and again: a statement that waits for it would hold a snapshot, for whose end an index that is
-        # built without a lock waits, and so both for each other.
-        if not _is_migrator():
-            logger.info("Waiting for another process that migrates the database")
-            while not _is_migrator():
-                time.sleep(PAUSE)
-        try:
-            yield
-        finally:
-            connection.close()  # releases the lock, also after a migration that broke the connection
-    else:
-        with open(settings.LMVP_DATA_DIR / "migrate.lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-
-def _is_migrator() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATION_LOCK])
-        taken: bool = cursor.fetchone()[0]
-    return taken
 
 
 def _why_no_database(error: OperationalError) -> str:

@@ -14,7 +14,7 @@ COMMANDS = [
     (app, path.stem)
     for app in ("registry", "accounts")
     for path in (ROOT / app / "management" / "commands").glob("[a-z]*.py")
-    if path.stem != "createsuperuser"  # Django's own
+    if path.stem not in ("createsuperuser", "migrate")  # Django's own
 ]
 DJANGO = {
     "-h",

@@ -9,7 +9,7 @@ import sys
 import psycopg2
 import pytest
 
-from lmvp.server import MIGRATION_LOCK
+from lmvp.migrating import LOCK
 from tests import servers
 from tests.servers import DEADLINE, ROOT, empty_database, running_server, start_server, wait_until
 
@@ -105,7 +105,7 @@ def test_a_start_that_waits_for_another_holds_up_no_index_that_is_built(postgres
     server = start_server(tmp_path, **database)
     try:
         with admin.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             wait_until(lambda: "Waiting for another process" in server.output())
             cursor.execute("SET statement_timeout = '10s'")
             cursor.execute("CREATE TABLE grown (id int)")
@@ -114,6 +114,21 @@ def test_a_start_that_waits_for_another_holds_up_no_index_that_is_built(postgres
         server.wait_until_ready()
     finally:
         admin.close()
+        server.kill()
+
+
+def test_a_job_that_migrates_beside_a_start_takes_turns_with_it(tmp_path, database):
+    server = start_server(tmp_path, **database)
+    job = subprocess.Popen(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=ROOT,
+        env=os.environ | {"LMVP_DATA_DIR": str(server.data_dir)} | database,
+    )
+    try:
+        assert job.wait(timeout=DEADLINE) == 0
+        server.wait_until_ready()
+    finally:
+        job.kill()
         server.kill()
 
 
