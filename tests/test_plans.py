@@ -25,6 +25,7 @@ from registry.services import garbage, verification
 from tests.cast import client_of
 from tests.explaining import BIG, GLANCE, Explained, explained
 from tests.long_history import OLD_EVERY, START, LongHistory, make_long_history
+from tests.tars import pack_of, send_pack
 
 pytestmark = pytest.mark.django_db
 
@@ -245,6 +246,7 @@ WRITING: dict[str, tuple[int, Callable[[LongHistory], Response]]] = {
     "take a move back": (200, lambda there: post(there, "aliases/production/rollback/", {})),
     "announce what is there": (200, lambda there: post(there, "uploads/", [{"size": 400, "sha256": there.config(5)}])),
     "announce what is not": (200, lambda there: post(there, "uploads/", [{"size": 1, "sha256": "f" * 64}] * 2)),
+    "send a pack": (200, lambda there: send_pack(there.alice, pack_of(b"one", b"two"), model="vision/models/sweep")),
     "log a metric": (201, lambda there: post(there, "versions/777/metrics/", [{"name": "recall", "value": 0.5}])),
     "delete a version": (200, lambda there: client_of(there.alice).delete(f"{MODEL}/versions/778/")),
 }
